@@ -1,0 +1,54 @@
+"""What several test files share: the real pictures where they are, a small data set of our own, running a script."""
+
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def real_pictures():
+    """The paper's 520 training pictures, as (path, label); skipped where they are absent."""
+    folder = SHARED / "chars74k"
+    if not folder.is_dir():
+        pytest.skip("the real Chars74K pictures are not on this machine")
+    return [(path, label) for label in "01" for path in sorted((folder / label).glob("*.png"))]
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """A small data set: four circles as 0, four strokes as 1."""
+    for label in "01":
+        folder = tmp_path / "dataset" / label
+        folder.mkdir(parents=True)
+        for number in range(4):
+            image = Image.new("RGB", (32, 32), "white")
+            pen = ImageDraw.Draw(image)
+            if label == "0":
+                pen.ellipse((8 - number, 4, 23 + number, 27), outline="black", width=3)
+            else:
+                pen.line((16 - number, 4, 16, 27), fill="black", width=3)
+            image.save(folder / f"img00{int(label) + 1}-0000{number + 1}.png")
+    return tmp_path / "dataset"
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
+
+
+@pytest.fixture
+def run_script():
+    """Start a script as a user does; returns what subprocess.run() returns, output as text."""
+
+    def start(script, *arguments, **options):
+        command = [sys.executable, "-W", "error", str(ROOT / script), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
+
+    return start

@@ -1,0 +1,104 @@
+"""metadata.py: the form of the log, the authors' logs, and what is refused."""
+
+import numpy as np
+import pytest
+
+import metadata
+from common import InputError
+
+
+def write_log(path, rows, started=1488888888.25):
+    log = metadata.Log(path, started)
+    for row in rows:
+        log.append(*row)
+    log.flush(len(rows))
+    log.close()
+
+
+ROWS = [(1, "0", 0.25, 0.5623, "0"), (2, "1", 0.1 + 0.2, 1e-7, "1"), (3, "1", 43.4, 1.0, "0")]
+
+
+def test_the_form_of_the_log(tmp_path):
+    write_log(tmp_path / "metadata.doc", ROWS)
+    lines = (tmp_path / "metadata.doc").read_text(encoding="utf-8").split("\n")
+    assert lines == [
+        "Training started (unix time): 1488888888.25",
+        "Current generation:            3",
+        "",
+        "",
+        "1 0 0.25 0.5623 0",
+        "2 1 0.30000000000000004 1e-07 1",
+        "3 1 43.4 1.0 0",
+        "",
+    ]
+
+
+def test_every_row_and_the_header_are_read_back(tmp_path):
+    write_log(tmp_path / "metadata.doc", ROWS)
+    rows = metadata.read_metadata(tmp_path / "metadata.doc")
+    assert rows.tolist() == ROWS
+    assert rows.dtype.names == metadata.COLUMNS
+    assert metadata.read_header(tmp_path / "metadata.doc") == (1488888888.25, 3)
+
+
+def test_line_2_is_written_over_in_place(tmp_path):
+    path = tmp_path / "metadata.doc"
+    log = metadata.Log(path, 1.0)
+    for generation in range(1, 1001):
+        log.append(generation, "0", 0.5, 0.5, "0")
+        if generation % 100 == 0:
+            log.flush(generation)
+            assert metadata.read_header(path)[1] == generation
+            assert len(metadata.read_metadata(path)) == generation
+    log.close()
+
+
+def test_many_rows(tmp_path):
+    rows = [(number, "long-label" if number == 60_000 else "1", number / 7, 0.5, "0") for number in range(1, 120_001)]
+    write_log(tmp_path / "metadata.doc", rows)
+    read = metadata.read_metadata(tmp_path / "metadata.doc")
+    assert len(read) == 120_000
+    assert read[59_999]["label"] == "long-label"
+    np.testing.assert_array_equal(read["cross_entropy"], np.arange(1, 120_001) / 7)
+
+
+@pytest.mark.parametrize("end", ["\n", "", "\r\n", "\n\n"])
+@pytest.mark.parametrize(
+    "header", ["1488888888.9\n1234\n\n\n", "Training gestart op: 1488888888.9\nGeneratie: 1234\n\n\n"]
+)
+def test_the_authors_log(tmp_path, header, end):
+    (tmp_path / "metadata.doc").write_bytes((header + "1 0 0.30103 0.5\n2 1 0.25 0.4377" + end).encode())
+    rows = metadata.read_metadata(tmp_path / "metadata.doc")
+    assert rows.tolist() == [(1, "0", 0.30103, 0.5, ""), (2, "1", 0.25, 0.4377, "")]
+    assert metadata.read_header(tmp_path / "metadata.doc") == (1488888888.9, 1234)
+
+
+def test_a_header_in_another_encoding(tmp_path):
+    (tmp_path / "metadata.doc").write_bytes("Début: 1488888888\nGénération: 7\n\n\n1 0 0.5 0.5\n".encode("latin-1"))
+    assert len(metadata.read_metadata(tmp_path / "metadata.doc")) == 1
+    assert metadata.read_header(tmp_path / "metadata.doc") == (1488888888, 7)
+
+
+@pytest.mark.parametrize("cut", range(1, len("3 1 43.4 1.0 0\n")))
+def test_a_last_line_that_was_cut_off_is_left_out(tmp_path, cut):
+    path = tmp_path / "metadata.doc"
+    write_log(path, ROWS)
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert metadata.read_metadata(path).tolist() == ROWS[:2]
+
+
+@pytest.mark.parametrize("content", ["", "started\n", "started 1.0\ngeneration 0\n\n\n"])
+def test_a_log_without_rows(tmp_path, content):
+    (tmp_path / "metadata.doc").write_text(content)
+    assert len(metadata.read_metadata(tmp_path / "metadata.doc")) == 0
+
+
+@pytest.mark.parametrize(
+    "line", ["1 0 0.5", "x 0 0.5 0.5 0", "1 0 nan 0.5 0", "1 0 0.5 inf 0", "1 0 0.5 0.5 0 0", "\0"]
+)
+def test_anything_else_is_refused_with_its_line(tmp_path, line):
+    path = tmp_path / "metadata.doc"
+    write_log(path, ROWS)
+    path.write_bytes(path.read_bytes() + line.encode() + b"\n4 0 0.5 0.5 0\n")
+    with pytest.raises(InputError, match=r"metadata\.doc, line 8: expected generation, label"):
+        metadata.read_metadata(path)

@@ -1,0 +1,218 @@
+"""preprocessing.py: every kind of picture, what trimming does, and safety with the originals."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+import preprocessing
+from common import InputError
+
+
+def drawing(mode="RGB", size=(100, 60), box=(10, 20, 30, 50), paper=255, ink=0):
+    """A picture with one dark rectangle."""
+    image = Image.new("L", size, paper)
+    ImageDraw.Draw(image).rectangle((box[0], box[1], box[2] - 1, box[3] - 1), fill=ink)
+    return image.convert(mode)
+
+
+def ink_box(image, threshold=128):
+    """Left, top, right, bottom of what is dark."""
+    return image.convert("L").point(lambda value: 255 if value < threshold else 0).getbbox()
+
+
+def as_file(image, **options):
+    data = io.BytesIO()
+    image.save(data, **options)
+    data.seek(0)
+    return Image.open(data)
+
+
+def opened(path):
+    """The picture at `path`, its file closed again."""
+    with Image.open(path) as image:
+        image.load()
+        return image
+
+
+@pytest.mark.parametrize(
+    ("size", "fitted"), [((64, 64), (32, 32)), ((100, 60), (32, 19)), ((7, 300), (1, 32)), ((20, 10), (20, 10))]
+)
+def test_fit_shrinks_undistorted_and_centres_on_white(size, fitted):
+    result = preprocessing.fit(Image.new("RGB", size, "black"))
+    assert (result.size, result.mode) == ((32, 32), "RGB")
+    left, top, right, bottom = ink_box(result)
+    assert (right - left, bottom - top) == fitted
+    assert (left, top) == ((32 - fitted[0]) // 2, (32 - fitted[1]) // 2)
+    assert result.getpixel((0 if fitted[0] < 32 else 16, 0 if fitted[1] < 32 else 16)) in ((255,) * 3, (0,) * 3)
+
+
+def test_a_picture_that_fits_already_stays_as_it_is(rng):
+    image = Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8))
+    assert preprocessing.fit(image).tobytes() == image.tobytes()
+
+
+def test_fit_leaves_the_given_image_alone():
+    image = drawing()
+    before = image.tobytes()
+    preprocessing.fit(image)
+    preprocessing.fit(image, trim=True)
+    assert image.tobytes() == before
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I", "F", "RGBX"])
+def test_every_mode_gives_the_same_picture(mode):
+    image = drawing("RGB").convert(mode)
+    if mode == "I":
+        image = image.point(lambda value: value * 257)
+    result = np.asarray(preprocessing.fit(image)).astype(int)
+    assert abs(result - np.asarray(preprocessing.fit(drawing()))).max() <= 2
+
+
+def test_sixteen_bits_are_brought_to_eight():
+    grey = np.asarray(drawing("L")).astype(np.uint16) * 257
+    image = as_file(Image.fromarray(grey), format="PNG")
+    assert image.mode.startswith("I")
+    assert preprocessing.fit(image).tobytes() == preprocessing.fit(drawing()).tobytes()
+
+
+@pytest.mark.parametrize("kind", ["RGBA", "LA", "palette", "colour key"])
+def test_transparent_parts_become_white(kind):
+    if kind in ("RGBA", "LA"):
+        image = Image.new(kind, (32, 32), 0)
+        image.paste((0,) * (len(kind) - 1) + (255,), (8, 8, 24, 24))
+    else:
+        mode, colour = ("P", 1) if kind == "palette" else ("RGB", (9, 9, 9))
+        image = Image.new(mode, (32, 32), colour)
+        if kind == "palette":
+            image.putpalette([0, 0, 0, 9, 9, 9])
+        image.paste(0 if mode == "P" else (0, 0, 0), (8, 8, 24, 24))
+        image = as_file(image, format="PNG", transparency=colour)
+    result = preprocessing.fit(image)
+    assert result.getpixel((2, 2)) == (255, 255, 255)
+    assert result.getpixel((16, 16)) == (0, 0, 0)
+
+
+def test_half_transparent_ink_is_grey():
+    assert preprocessing.fit(Image.new("RGBA", (32, 32), (0, 0, 0, 128))).getpixel((5, 5)) == (127, 127, 127)
+
+
+def test_exif_rotation_is_followed():
+    image = drawing(size=(32, 32), box=(0, 0, 32, 8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter, clockwise
+    left, _, right, _ = ink_box(preprocessing.fit(as_file(image, format="JPEG", exif=exif, quality=95)))
+    assert (left, right) == (24, 32)
+
+
+def test_of_several_frames_the_first():
+    data = io.BytesIO()
+    Image.new("L", (32, 32), 10).save(data, "GIF", save_all=True, append_images=[Image.new("L", (32, 32), 200)])
+    assert preprocessing.fit(Image.open(data)).getpixel((3, 3)) == (10, 10, 10)
+
+
+@pytest.mark.parametrize("box", [(2, 3, 12, 43), (60, 10, 96, 22), (0, 0, 100, 60)])
+def test_trim_brings_ink_to_24_pixels_in_the_middle(box):
+    image = drawing(box=box, size=(140, 90))
+    left, top, right, bottom = ink_box(preprocessing.fit(image, trim=True))
+    assert max(right - left, bottom - top) == 24
+    assert abs(left + right - 32) <= 1
+    assert abs(top + bottom - 32) <= 1
+    assert (right - left) / (bottom - top) == pytest.approx((box[2] - box[0]) / (box[3] - box[1]), rel=0.1)
+
+
+def test_trim_enlarges_what_is_small_and_copes_with_grey_paper():
+    result = preprocessing.fit(drawing(size=(40, 40), box=(30, 3, 33, 9), paper=170, ink=60), trim=True)
+    _, top, _, bottom = ink_box(result, 160)
+    assert bottom - top == 24
+    assert result.getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("paper", [255, 120, 0])
+def test_trim_of_an_empty_page_is_a_white_one(paper):
+    result = preprocessing.fit(Image.new("L", (50, 70), paper), trim=True)
+    assert result.tobytes() == b"\xff" * 32 * 32 * 3
+
+
+@pytest.mark.parametrize("name", ["a b.png", "ü\n2.png", "x.jpg", "x.gif", "x.bmp", "x.tif", "x.webp"])
+def test_preprocess_replaces_the_original_in_its_own_format(tmp_path, name):
+    path = tmp_path / name
+    drawing().save(path)
+    path.chmod(0o640)
+    file_format = opened(path).format
+    preprocessing.preprocess(path)
+    with Image.open(path) as result:
+        assert (result.size, result.format) == ((32, 32), file_format)
+        difference = np.asarray(result.convert("RGB")).astype(int) - np.asarray(preprocessing.fit(drawing()))
+        assert abs(difference).mean() < 8
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_preprocess_to_another_path_leaves_the_original_alone(tmp_path):
+    path = tmp_path / "original.bmp"
+    drawing().save(path)
+    before = path.read_bytes()
+    preprocessing.preprocess(path, tmp_path / "result.png", trim=True)
+    assert path.read_bytes() == before
+    with Image.open(tmp_path / "result.png") as result:
+        assert (result.size, result.format) == ((32, 32), "PNG")
+
+
+def test_a_link_is_followed(tmp_path):
+    drawing().save(tmp_path / "real.png")
+    (tmp_path / "link.png").symlink_to("real.png")
+    preprocessing.preprocess(tmp_path / "link.png")
+    assert (tmp_path / "link.png").is_symlink()
+    assert opened(tmp_path / "real.png").size == (32, 32)
+
+
+def broken(kind):
+    data = io.BytesIO()
+    drawing(size=(300, 300)).save(data, "PNG")
+    if kind == "huge":
+        data = io.BytesIO()
+        Image.new("1", (20_000, 20_000)).save(data, "PNG")
+    return {"empty": b"", "text": b"hello\n", "cut off": data.getvalue()[:200], "huge": data.getvalue()}[kind]
+
+
+@pytest.mark.parametrize("kind", ["empty", "text", "cut off", "huge"])
+def test_what_is_no_picture_is_named_and_left_alone(tmp_path, kind):
+    path = tmp_path / "x.png"
+    path.write_bytes(broken(kind))
+    with pytest.raises(InputError, match=r"x\.png: expected a picture that Pillow can read"):
+        preprocessing.preprocess(path)
+    assert path.read_bytes() == broken(kind)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_missing_picture_a_folder_and_a_loop_of_links_are_the_systems_own_errors(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("absent.png", ".", "loop"):
+        with pytest.raises(OSError) as caught:
+            preprocessing.read_picture(tmp_path / name)
+        assert caught.value.filename
+
+
+def test_the_command(tmp_path, run_script):
+    for name in ("a.png", "b c.jpg"):
+        drawing().save(tmp_path / name)
+    before = (tmp_path / "a.png").read_bytes()
+    done = run_script("preprocessing.py", "a.png", "b c.jpg", "--output", "out", "--trim", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "a.png").read_bytes() == before
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b c.jpg"]
+    assert run_script("preprocessing.py", "a.png", cwd=tmp_path).returncode == 0
+    assert opened(tmp_path / "a.png").size == (32, 32)
+
+
+def test_the_command_names_what_it_cannot_do_and_does_the_rest(tmp_path, run_script):
+    drawing().save(tmp_path / "a.png")
+    (tmp_path / "bad.png").write_text("x")
+    done = run_script("preprocessing.py", "absent.png", "bad.png", "a.png", cwd=tmp_path)
+    assert done.returncode == 1
+    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == ["absent.png", "bad.png"]
+    assert opened(tmp_path / "a.png").size == (32, 32)
+    done = run_script("preprocessing.py", "a.png", "x/a.png", "--output", "out", cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)

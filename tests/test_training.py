@@ -1,0 +1,207 @@
+"""training.py: the update rule, repeatability, what is written, and which pictures are found."""
+
+import re
+
+import numpy as np
+import pytest
+import reference
+from conftest import ROOT
+from PIL import Image
+
+import cnn
+import metadata
+import model
+import training
+from common import InputError
+
+
+def train(folder, dataset, generations=200, alpha=5e-9, **settings):
+    settings = {"seed": 3, "dataset": dataset, **settings}
+    return training.train(alpha, generations, folder / "model.doc", folder / "metadata.doc", **settings)
+
+
+def files(folder):
+    """Both files' bytes, without the line that says when training started."""
+    return (folder / "model.doc").read_bytes(), (folder / "metadata.doc").read_bytes().split(b"\n", 1)[1]
+
+
+def generators(seed):
+    """What train() draws from: for the start weights and the pictures, and for dropout."""
+    return [np.random.Generator(np.random.PCG64(part)) for part in np.random.SeedSequence(seed).spawn(2)]
+
+
+def test_update_follows_the_formula(rng):
+    weights = rng.normal(size=(1, 302))
+    result = cnn.Trained(0.5, np.array([0.0, 1.0]), np.array([0.7, 0.3]), rng.normal(size=151) * 1e5)
+    expected = weights.copy()
+    for i in range(302):
+        expected[0, i] -= 5e-9 * (result.softmax - result.label)[i // 151] * result.flattened[i % 151]
+    training.update(weights, 5e-9, result)
+    np.testing.assert_allclose(weights, expected, rtol=1e-14)
+
+
+def test_a_run_agrees_with_plain_loops(dataset, tmp_path):
+    trained = train(tmp_path, dataset, 30, alpha=1e-6)
+    rng, dropout_rng = generators(3)
+    masks = cnn.dropout_masks(dropout_rng)
+    kernels_1, kernels_2, weights, labels = model.start_model(["0", "1"], rng)
+    weights = weights[0].tolist()
+    pictures = [(path, int(label)) for label in labels for path in sorted((dataset / label).iterdir())]
+    for row in metadata.read_metadata(tmp_path / "metadata.doc"):
+        path, correct = pictures[int(rng.random() * len(pictures))]
+        pixels = np.asarray(Image.open(path)).max(axis=2).tolist()
+        draw = numbers_of_dropout(masks).__next__
+        cross_entropy, softmax = reference.train_once(
+            pixels, kernels_1.tolist(), kernels_2.tolist(), weights, np.eye(2)[correct], 1e-6, draw
+        )
+        assert row["label"] == labels[correct]
+        assert row["cross_entropy"] == pytest.approx(cross_entropy, abs=1e-9)
+        assert row["softmax"] == pytest.approx(softmax[0], abs=1e-9)
+        assert row["predicted"] == labels[int(np.argmax(softmax))]
+    np.testing.assert_allclose(trained[2][0], weights, rtol=0, atol=1e-9)
+
+
+def numbers_of_dropout(masks):
+    """Numbers that the plain version drops or keeps the same values for, one after the other."""
+    for keep in next(masks):
+        yield from np.where(keep, 0.99, 0.0).ravel().tolist()
+
+
+def test_only_the_fully_connected_weights_change(dataset, tmp_path, rng):
+    kernels_1, kernels_2, weights, _ = train(tmp_path, dataset)
+    start = model.start_model(["0", "1"], generators(3)[0])
+    assert np.array_equal(kernels_1, start[0])
+    assert np.array_equal(kernels_2, start[1])
+    assert (weights != start[2]).mean() > 0.9
+
+
+def test_the_model_returned_is_the_model_written(dataset, tmp_path):
+    trained = train(tmp_path, dataset)
+    read = model.read_model(tmp_path / "model.doc")
+    assert all(np.array_equal(a, b) for a, b in zip(trained, read))
+
+
+def test_the_same_seed_gives_the_same_files_and_another_seed_others(dataset, tmp_path):
+    runs = []
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        (tmp_path / name).mkdir()
+        train(tmp_path / name, dataset, seed=seed)
+        runs.append(files(tmp_path / name))
+    assert runs[0] == runs[1]
+    assert runs[0][0] != runs[2][0]
+    assert runs[0][1] != runs[2][1]
+
+
+def test_the_fast_way_and_the_kept_first_layer_change_nothing(dataset, tmp_path, monkeypatch):
+    fast = train(tmp_path, dataset)
+    monkeypatch.setattr(cnn, "prepare", lambda made: made)
+    monkeypatch.setattr(
+        training, "load_dataset", lambda folder, labels, *_: [
+            (np.asarray(Image.open(path)), index)
+            for index, label in enumerate(labels) for path in training.find_pictures(folder, label)
+        ]
+    )  # fmt: skip
+    slow = train(tmp_path, dataset)
+    assert np.array_equal(fast[2], slow[2])
+
+
+def test_without_a_seed_one_is_drawn_and_said(dataset, tmp_path, capsys):
+    train(tmp_path, dataset, seed=None)
+    drawn = int(re.fullmatch(r"seed (\d+)\n", capsys.readouterr().out).group(1))
+    before = files(tmp_path)
+    train(tmp_path, dataset, seed=drawn)
+    assert files(tmp_path) == before
+
+
+def test_zero_generations_write_the_start_model(dataset, tmp_path):
+    train(tmp_path, dataset, 0)
+    start = model.start_model(["0", "1"], generators(3)[0])
+    assert np.array_equal(model.read_model(tmp_path / "model.doc")[2], start[2])
+    assert len(metadata.read_metadata(tmp_path / "metadata.doc")) == 0
+
+
+@pytest.mark.parametrize("labels", [["1", "0"], ["7", "a", "é"]])
+def test_any_two_or_more_labels_work(dataset, tmp_path, labels):
+    for old, label in zip("01", labels):
+        (dataset / old).rename(dataset / f"new-{label}")
+    for label in labels:
+        (dataset / f"new-{label}").mkdir(exist_ok=True)
+        (dataset / f"new-{label}").rename(dataset / label)
+        Image.new("RGB", (32, 32), "white").save(dataset / label / "img999-1.png")
+    trained = train(tmp_path, dataset, labels=labels)
+    assert trained[3] == labels
+    assert trained[2].shape == (1, 151 * len(labels))
+    assert set(metadata.read_metadata(tmp_path / "metadata.doc")["label"]) == set(labels)
+    assert cnn.cnn(np.zeros((32, 32)), trained).shape == (len(labels),)
+
+
+def test_pictures_are_found_by_sorted_name_and_other_files_left_alone(dataset):
+    for name in (
+        "img001-0000123.png",
+        "img001-7.png",
+        "notes.txt",
+        "img001-00001.jpg",
+        "img001.png",
+        "img001-1.png.new",
+    ):
+        (dataset / "0" / name).write_bytes(b"")
+    found = [path.rsplit("/", 1)[1] for path in training.find_pictures(str(dataset), "0")]
+    assert found == sorted(
+        [*(f"img001-0000{number}.png" for number in (1, 2, 3, 4)), "img001-0000123.png", "img001-7.png"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"alpha": -1}, "alpha: expected"),
+        ({"alpha": float("nan")}, "alpha: expected"),
+        ({"generations": -1}, "generations: expected"),
+        ({"output_sum": 0}, "output sum: expected"),
+        ({"output_sum": float("inf")}, "output sum: expected"),
+        ({"seed": -1}, "seed: expected"),
+        ({"labels": ["0"]}, "labels: expected two"),
+        ({"labels": ["0", "0"]}, "labels: expected two"),
+        ({"labels": ["0", ".."]}, "labels: '..' cannot"),
+        ({"labels": ["0", "a/b"]}, "labels: 'a/b' cannot"),
+        ({"labels": ["0", "a b"]}, "labels: 'a b' cannot"),
+        ({"labels": ["0", "2"]}, "expected a folder of pictures of a '2'"),
+        ({"dataset": "absent"}, "expected a folder of pictures"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_before_anything_is_touched(dataset, tmp_path, settings, message):
+    with pytest.raises(InputError, match=message):
+        train(tmp_path, **{"dataset": dataset, **settings})
+    assert [path.name for path in tmp_path.iterdir()] == ["dataset"]
+
+
+def test_a_broken_picture_is_named_before_anything_is_touched(dataset, tmp_path):
+    (dataset / "1" / "img002-00009.png").write_text("not a picture")
+    with pytest.raises(InputError, match=r"img002-00009\.png: expected a picture"):
+        train(tmp_path, dataset)
+    assert [path.name for path in tmp_path.iterdir()] == ["dataset"]
+
+
+def test_both_files_keep_up_while_training(dataset, tmp_path):
+    seen = []
+
+    def progress(generation, recent):
+        rows = metadata.read_metadata(tmp_path / "metadata.doc")
+        seen.append(generation)
+        assert metadata.read_header(tmp_path / "metadata.doc")[1] == generation == len(rows)
+        assert len(model.read_model(tmp_path / "model.doc")) == 4
+        assert [pair[0] for pair in recent] == rows["cross_entropy"][-100:].tolist()
+        assert [pair[1] for pair in recent] == (rows["label"] == rows["predicted"])[-100:].tolist()
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, dataset, 10**9, progress=progress)
+    assert seen[:4] == sorted(set(seen[:4]))
+    assert training.WRITE_EVERY < 1
+
+
+def test_real_zeros_and_ones_are_told_apart_by_the_shipped_model(real_pictures):
+    shipped = model.read_model(ROOT / "model.doc")
+    right = sum(int(cnn.cnn(path, shipped).argmax()) == int(label) for path, label in real_pictures)
+    assert right >= 0.95 * 520
