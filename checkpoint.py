@@ -9,6 +9,17 @@ import json
 import numpy as np
 
 from common import InputError, write_whole
+from model import INPUTS
+
+SETTINGS = {
+    "alpha": float,
+    "generations": int,
+    "labels": lambda labels: [str(label) for label in labels],
+    "dataset": str,
+    "output_sum": float,
+    "seed": int,
+    "pictures": str,  # a mark of what they are, as check_pictures() in training.py makes it
+}
 
 
 def path_of(metadata_file):
@@ -18,7 +29,8 @@ def path_of(metadata_file):
 
 def write_checkpoint(metadata_file, settings, generation, weights):
     """Keep a training's settings (a dict of plain values), its generation, and its weights (1, n * 151)."""
-    text = json.dumps({**settings, "generation": generation, "weights": weights[0].tolist()}, indent=0)
+    kept = {name: settings[name] for name in SETTINGS}
+    text = json.dumps({**kept, "generation": generation, "weights": weights[0].tolist()}, indent=0)
     write_whole(path_of(metadata_file), text.encode("utf-8"))
 
 
@@ -28,10 +40,14 @@ def read_checkpoint(metadata_file):
     try:
         with open(path, encoding="utf-8") as file:
             kept = json.load(file)
-        generation, weights = int(kept.pop("generation")), np.array([kept.pop("weights")], float)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path}: expected what a training left for --resume ({error}); train from the start") from None
-    return kept, generation, weights
+        settings = {name: kind(kept[name]) for name, kind in SETTINGS.items()}
+        generation, weights = int(kept["generation"]), np.array([kept["weights"]], float)
+        fits = generation >= 0 and weights.shape == (1, INPUTS * len(settings["labels"])) and np.isfinite(weights).all()
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        fits = False
+    if not fits:
+        raise InputError(f"{path}: expected what a training left for --resume; train from the start")
+    return settings, generation, weights
 
 
 def read_settings(metadata_file):

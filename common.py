@@ -6,6 +6,13 @@ import os
 import shutil
 import sys
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    import msvcrt
+
+    fcntl = None
+
 
 class InputError(ValueError):
     """A file or setting that cannot be used. The message names it, what was expected and what to do."""
@@ -42,6 +49,61 @@ def check_writable(path):
     with open(new, "wb"):
         pass
     os.remove(new)
+
+
+def back_up(path, backup=None):
+    """Keep what is at `path`, if anything, as `path`.bak too (or as `backup`); what had that name goes."""
+    if not os.path.exists(path):
+        return
+    backup = backup or f"{path}.bak"
+    new = f"{backup}.new"
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(new)
+    try:
+        os.link(path, new)  # at once, however large; the name `path` is given to a new file later
+    except OSError:
+        shutil.copy2(path, new)  # where a disk knows no links
+    os.replace(new, backup)
+
+
+@contextlib.contextmanager
+def locked(path):
+    """Hold `path` against other processes, by the file `path`.lock; a lock that a dead process left does not hold.
+
+    Raises InputError with the holder's process number where another process holds it.
+    """
+    name = f"{os.path.realpath(path)}.lock"
+    while True:
+        file = open(name, "a+b")  # noqa: SIM115, closed below
+        try:
+            _lock(file)
+        except OSError:
+            file.seek(0)
+            holder = file.read(20).decode(errors="replace").strip() or "another"
+            file.close()
+            raise InputError(f"{path}: process {holder} is training it; wait for it, or name other files") from None
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(file.fileno()), os.stat(name)):
+                break
+        file.close()  # its holder removed it while we waited
+    try:
+        file.truncate(0)
+        file.write(b"%d\n" % os.getpid())
+        file.flush()
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(name)  # first removed, then let go, so that nobody locks a file that is about to vanish
+        file.close()
+
+
+def _lock(file):
+    """Lock an open file, or raise OSError at once. The system lets go of it when the process ends, however it ends."""
+    if fcntl:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    else:
+        file.seek(1000)  # Windows lets nobody read what is locked, so not where the process number stands
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 
 
 class Parser(argparse.ArgumentParser):

@@ -3,18 +3,24 @@
 python controller.py [--help]
 """
 
+import argparse
 import shutil
 import sys
 import time
 
 import cnn
 import training
+from checkpoint import read_checkpoint
 from common import InputError, Parser, run
 
-# The paper's settings.
-ALPHA = 0.000000005  # learning rate
-GENERATIONS = 180_834
-LABELS = ["0", "1"]
+DEFAULTS = {  # the paper's settings
+    "alpha": 0.000000005,  # learning rate
+    "generations": 180_834,
+    "labels": ["0", "1"],
+    "dataset": "dataset",
+    "output_sum": cnn.OUTPUT_SUM,
+    "seed": None,  # drawn
+}
 PLAIN_EVERY = 5  # seconds between two lines where the output is no terminal
 
 
@@ -23,18 +29,7 @@ def main():
     screen = Screen(options.generations)
     stopped = False
     try:
-        training.train(
-            options.alpha,
-            options.generations,
-            options.model,
-            options.metadata,
-            labels=options.labels,
-            dataset=options.dataset,
-            output_sum=options.output_sum,
-            seed=options.seed,
-            loading=screen.loading,
-            progress=screen.progress,
-        )
+        training.train(**vars(options), loading=screen.loading, progress=screen.progress)
     except KeyboardInterrupt:
         stopped = True
     screen.summary(options, stopped)
@@ -42,28 +37,31 @@ def main():
 
 
 def parse_options():
-    """The command line's options; what makes no sense is said on one line, exit code 2."""
+    """The command line as the arguments of train(); what makes no sense is said on one line, exit code 2."""
     parser = Parser(description="Train the network from the start, by default exactly as the paper did.")
     add = parser.add_argument
-    add("--alpha", type=float, default=ALPHA, metavar="A", help="learning rate (default: 0.000000005, the paper's)")
-    add("--generations", type=int, default=GENERATIONS, metavar="N", help="pictures to train on, one a generation "
-        "(default: 180834, the paper's; 0 writes the start model)")  # fmt: skip
-    add("--labels", nargs="+", default=LABELS, metavar="L", help="two or more (default: 0 1, the paper's)")
-    add("--dataset", default="dataset", metavar="DIR", help="pictures, DIR/<label>/img<class>-<number>.png "
-        "(default: dataset, the paper's name)")  # fmt: skip
-    add(
-        "--model", default="model.doc", metavar="FILE", help="where the model is kept (default: model.doc, the paper's)"
-    )
+    add("--alpha", type=float, metavar="A", help="learning rate (default: 0.000000005, the paper's)")
+    add("--generations", type=int, metavar="N", help="pictures to train on, one a generation (default: 180834, the "
+        "paper's; 0 writes the start model)")  # fmt: skip
+    add("--labels", nargs="+", metavar="L", help="two or more (default: 0 1, the paper's)")
+    add("--dataset", metavar="DIR", help="pictures, DIR/<label>/img<class>-<number>.png (default: dataset, the paper's "
+        "name)")  # fmt: skip
+    add("--model", default="model.doc", metavar="FILE", help="the model (default: model.doc, the paper's)")
     add("--metadata", default="metadata.doc", metavar="FILE", help="the log (default: metadata.doc, the paper's)")
-    add("--output-sum", type=float, default=cnn.OUTPUT_SUM, metavar="S", help="what outputs over 100 are scaled to add "
-        "up to (default: 100, the paper's text; its published figures fit 10)")  # fmt: skip
+    add("--output-sum", type=float, metavar="S", help="what outputs over 100 are scaled to add up to (default: 100, "
+        "the paper's text; its published figures fit 10)")  # fmt: skip
     add("--seed", type=int, metavar="N", help="the same seed gives the same files (default: drawn, and printed)")
-    options = parser.parse_args()
+    add("--resume", action="store_true", help="go on with the training that the two files hold, by default with its "
+        "settings and up to its number of generations")  # fmt: skip
+    given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
+    files = {"model_file": given.pop("model"), "metadata_file": given.pop("metadata")}
+    kept = read_checkpoint(files["metadata_file"])[0] if given["resume"] else {}
+    options = {name: given.get(name, kept.get(name, default)) for name, default in DEFAULTS.items()}
     try:
-        training.check_settings(options.alpha, options.generations, options.labels, options.output_sum, options.seed)
+        training.check_settings(*(options[name] for name in ("alpha", "generations", "labels", "output_sum", "seed")))
     except InputError as error:
         parser.error(error)
-    return options
+    return argparse.Namespace(**options, **files, resume=given["resume"])
 
 
 class Screen:
@@ -71,30 +69,29 @@ class Screen:
 
     def __init__(self, generations):
         self.generations = generations
-        self.generation, self.recent = 0, []
+        self.first = self.generation = None  # where this run began, and where it is
+        self.recent = []
         self.started = self.said = time.monotonic()
         self.terminal = sys.stdout.isatty()
         self.width = 0  # of the line that the next one has to cover
 
     def loading(self, done, total):
         """Called for every picture read."""
-        now = time.monotonic()
-        if now - self.said > (0.5 if self.terminal else PLAIN_EVERY):
+        if time.monotonic() - self.said > (0.5 if self.terminal else PLAIN_EVERY):
             self.line(f"{done:,} of {total:,} pictures read")
-        if done == total:
-            self.started = now
 
     def progress(self, generation, recent):
-        """Called about once a second, and at the end."""
-        self.generation, self.recent = generation, recent
+        """Called when training begins, about once a second, and at the end."""
         now = time.monotonic()
-        if not self.terminal and now - self.said < PLAIN_EVERY:
+        if self.first is None:
+            self.first, self.started = generation, now
+        self.generation, self.recent = generation, recent
+        if not recent or (not self.terminal and now - self.said < PLAIN_EVERY):
             return
-        rate = max(generation, 1) / max(now - self.started, 1e-9)
-        seconds = (self.generations - generation) / rate
+        rate = (generation - self.first) / max(now - self.started, 1e-9)
         self.line(
-            f"generation {generation:,} ({100 * generation / max(self.generations, 1):.1f}%)  {quality(recent)}  "
-            f"{rate:,.0f} a second  {duration(seconds)} left"
+            f"generation {generation:,} ({100 * generation / self.generations:.1f}%)  {quality(recent)}  "
+            f"{rate:,.0f} a second  {duration((self.generations - generation) / rate)} left"
         )
 
     def line(self, text):
@@ -111,12 +108,18 @@ class Screen:
         """What was written, how good it was, how to go on."""
         if self.width:
             print()
-        seconds = time.monotonic() - self.started
-        print(f"{'stopped after' if stopped else 'trained for'} {self.generation:,} generations in {duration(seconds)}")
+        if self.generation is None:
+            print("stopped before training began; no file was touched")
+            return
+        done, seconds = self.generation - self.first, time.monotonic() - self.started
+        print(f"{'stopped after' if stopped else 'trained'} {done:,} generations in {duration(seconds)}, "
+              f"{self.generation:,} in all")  # fmt: skip
         print(f"last {len(self.recent)} generations, on training pictures with dropout on: {quality(self.recent)}")
-        print(f"written: {options.model} (the model), {options.metadata} (a line for each generation)")
+        print(f"written: {options.model_file} (the model), {options.metadata_file} (a line for each generation)")
+        if stopped:
+            print("go on: python controller.py --resume, with the same --model and --metadata if you named them")
         print("classify a picture: python -c \"import cnn, model; "
-              f"print(cnn.cnn('my_digit.png', model.read_model({options.model!r})))\"")  # fmt: skip
+              f"print(cnn.cnn('my_digit.png', model.read_model({options.model_file!r})))\"")  # fmt: skip
 
 
 def quality(recent):

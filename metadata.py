@@ -4,44 +4,73 @@ Line 1 is when training started (unix time), line 2 the current generation, then
 generation: generation, label, cross entropy, softmax of the first label, predicted label.
 """
 
+import contextlib
 import math
+import os
 import re
 
 import numpy as np
 
-from common import InputError
+from common import InputError, write_whole
 
-WIDTH = 12  # characters that line 2 keeps for the generation, so that it can be written over in place
+HEADER = "Training started (unix time): {!r}\nCurrent generation: {:>12}\n\n\n"  # line 2 is written over in place
 COLUMNS = ("generation", "label", "cross_entropy", "softmax", "predicted")
 
 
-class Log:
-    """A metadata.doc that is being written. Rows are appended, and line 2 is written over in place.
+def start_log(path, started):
+    """Put a log without rows at `path`, in place of what is there."""
+    write_whole(path, HEADER.format(started, 0).encode())
 
-    What flush() costs does not depend on the length of the file.
+
+class Log:
+    """A log of ours that training goes on writing: after its first `rows` rows, what comes later is dropped.
+
+    Rows are appended, and line 2 is written over in place: what flush() costs does not depend on the file's length.
+    A row that could not be written whole, the disk being full, is taken back. `dropped` counts the lines dropped.
     """
 
-    def __init__(self, path, started):
-        self._rows = []
-        self._file = open(path, "wb")  # noqa: SIM115, closed by close()
-        header = f"Training started (unix time): {started!r}\nCurrent generation: "
-        self._line_2 = len(header.encode())
-        self._file.write(f"{header}{0:>{WIDTH}}\n\n\n".encode())
-        self._file.flush()
+    def __init__(self, path, rows=0):
+        self._path, self._rows = path, []
+        with open(path, "rb") as file:
+            line_1 = file.readline()
+            self._line_2, line_2 = file.tell(), file.readline()
+            if not re.fullmatch(rb"Current generation: [ \d]{12}\n", line_2) or file.read(2) != b"\n\n":
+                raise InputError(
+                    f"{path}, line 2: expected the header that {line_1.decode(errors='replace')[:40]!r} begins"
+                )
+            for row in range(1, rows + 1):
+                line = file.readline()
+                if not line.startswith(b"%d " % row) or not line.endswith(b"\n"):
+                    raise InputError(
+                        f"{path}, line {row + 4}: expected generation {row} of {rows}, found {line[:40]!r}"
+                    )
+            self._end = file.tell()
+            self.dropped = len(file.read().splitlines())
+        self._file = open(path, "r+b", buffering=0)  # noqa: SIM115, closed by close()
+        self._file.truncate(self._end)
 
     def append(self, generation, label, cross_entropy, softmax, predicted):
         """Note a generation; flush() makes it visible."""
         self._rows.append(f"{generation} {label} {cross_entropy!r} {softmax!r} {predicted}\n")
 
     def flush(self, generation):
-        """Write the noted rows and the current generation to the file."""
-        self._file.write("".join(self._rows).encode())
+        """Write the noted rows and the current generation to the file, and to the disk."""
+        rows = "".join(self._rows).encode()
+        try:
+            self._file.seek(self._end)
+            written = 0
+            while written < len(rows):
+                written += self._file.write(rows[written:])
+            self._file.seek(self._line_2)
+            self._file.write(b"Current generation: %12d" % generation)
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            error.filename = self._path
+            with contextlib.suppress(OSError):
+                self._file.truncate(self._end)
+            raise
+        self._end += len(rows)
         self._rows.clear()
-        end = self._file.tell()
-        self._file.seek(self._line_2)
-        self._file.write(f"{generation:>{WIDTH}}".encode())
-        self._file.seek(end)
-        self._file.flush()
 
     def close(self):
         self._file.close()

@@ -5,6 +5,7 @@
 """
 
 import contextlib
+import hashlib
 import os
 import re
 import secrets
@@ -16,8 +17,9 @@ from collections import deque
 import numpy as np
 
 import cnn
-from common import InputError, check_writable
-from metadata import Log
+from checkpoint import path_of, read_checkpoint, write_checkpoint
+from common import InputError, back_up, check_writable, locked
+from metadata import Log, start_log
 from model import start_model, write_model
 
 WRITE_EVERY = 0.8  # seconds between two writings of model.doc and metadata.doc
@@ -34,53 +36,72 @@ def train(
     dataset="dataset",
     output_sum=cnn.OUTPUT_SUM,
     seed=None,
+    resume=False,
     loading=None,
     progress=None,
 ):
-    """Train a new model for a number of generations, one random image each, and return it.
+    """Train a model for a number of generations, one random image each, and return it.
 
     alpha: the learning rate. seed: the same seed gives the same files; without one it is drawn and printed.
-    loading, progress: called with (pictures read, pictures in all), and about once a second with (generation, the last
-    100 pairs of cross entropy and whether it was right).
-    Ctrl-C ends it after a generation: both files are complete, then KeyboardInterrupt is raised. Raises InputError
-    for a setting or picture that cannot be used, before any file is touched.
+    resume: go on with the training that the files hold, which must have had the same settings, up to `generations`;
+    otherwise a new training begins, and the files of the last one are kept as .bak. loading, progress: called with
+    (pictures read, pictures in all), and about once a second with (generation, the last 100 pairs of cross entropy
+    and whether it was right). Ctrl-C ends it after a generation: the files are complete, then KeyboardInterrupt is
+    raised. Raises InputError for a setting or picture that cannot be used, before any file is touched.
     """
     check_settings(alpha, generations, labels, output_sum, seed)
-    if seed is None:
-        seed = secrets.randbits(32)
-        print(f"seed {seed}")
-    rng, dropout_rng = (np.random.Generator(np.random.PCG64(part)) for part in np.random.SeedSequence(seed).spawn(2))
-    model = start_model(labels, rng)
-    pictures = load_dataset(dataset, labels, model[0], loading)
-    for path in (model_file, metadata_file):
-        check_writable(path)
-    masks = cnn.dropout_masks(dropout_rng)
-    fast_model = cnn.prepare(model)  # shares its weights with `model`
-    one_hot = np.eye(len(labels))
-    recent = deque(maxlen=RECENT)
-    generation, next_write = 0, time.monotonic() + WRITE_EVERY
+    settings = {"alpha": float(alpha), "labels": list(labels), "output_sum": float(output_sum), "seed": seed}
+    with contextlib.ExitStack() as stack:
+        for path in lock_order(model_file, metadata_file):
+            stack.enter_context(locked(path))
+        generation, kept_weights = 0, None
+        if resume:
+            settings, generation, kept_weights = go_on_with(settings, generations, metadata_file)
+        elif seed is None:
+            settings["seed"] = secrets.randbits(32)
+            print(f"seed {settings['seed']}")
 
-    def write():
-        log.flush(generation)
-        write_model(model, model_file)
-        if progress:
-            progress(generation, recent)
+        picture_rng, dropout_rng = generators(settings["seed"])
+        model = start_model(labels, picture_rng)
+        pictures = load_dataset(dataset, labels, model[0], loading)
+        settings = check_pictures({**settings, "dataset": os.fspath(dataset)}, pictures)
+        stopped = stack.enter_context(stop_on_signals())
+        if resume:
+            model[2][:] = kept_weights
+            picture_rng.bit_generator.advance(generation)  # one number a generation
+            dropout_rng.bit_generator.advance(generation * cnn.RAW_A_GENERATION)
+        else:
+            start_files(model_file, metadata_file)
+        log = stack.enter_context(contextlib.closing(Log(metadata_file, generation)))
+        if log.dropped:
+            print(f"{metadata_file}: {log.dropped} lines after generation {generation} are trained again")
 
-    with stop_on_signals() as stopped, contextlib.closing(Log(metadata_file, time.time())) as log:
-        try:
-            while generation < generations and not stopped:
-                maps, correct = pictures[int(rng.random() * len(pictures))]
-                result = cnn.cnn(maps, fast_model, one_hot[correct], True, output_sum=output_sum, rng=masks)
-                update(model[2], alpha, result)
-                generation += 1
-                predicted = int(result.softmax.argmax())
-                log.append(generation, labels[correct], result.cross_entropy, result.softmax.item(0), labels[predicted])
-                recent.append((result.cross_entropy, predicted == correct))
-                if time.monotonic() >= next_write:
-                    next_write = time.monotonic() + WRITE_EVERY
-                    write()
-        finally:
-            write()
+        masks = cnn.dropout_masks(dropout_rng)
+        fast_model = cnn.prepare(model)  # shares its weights with `model`
+        one_hot = np.eye(len(labels))
+        recent = deque(maxlen=RECENT)
+
+        def write():
+            log.flush(generation)
+            write_checkpoint(metadata_file, {**settings, "generations": generations}, generation, model[2])
+            write_model(model, model_file)
+            if progress:
+                progress(generation, recent)
+
+        write()
+        next_write = time.monotonic() + WRITE_EVERY
+        while generation < generations and not stopped:
+            maps, correct = pictures[int(picture_rng.random() * len(pictures))]
+            result = cnn.cnn(maps, fast_model, one_hot[correct], True, output_sum=output_sum, rng=masks)
+            update(model[2], alpha, result)
+            generation += 1
+            predicted = int(result.softmax.argmax())
+            log.append(generation, labels[correct], result.cross_entropy, result.softmax.item(0), labels[predicted])
+            recent.append((result.cross_entropy, predicted == correct))
+            if time.monotonic() >= next_write:
+                next_write = time.monotonic() + WRITE_EVERY
+                write()
+        write()
     if stopped:
         raise KeyboardInterrupt
     return model
@@ -93,6 +114,56 @@ def update(weights, alpha, result):
     """
     error = result.softmax - result.label  # (n,)
     weights -= ((alpha * error)[:, np.newaxis] * result.flattened).reshape(1, -1)  # (n, 151) -> (1, n * 151)
+
+
+def generators(seed):
+    """Two sources of random numbers from one seed: for the start weights and the pictures, and for dropout."""
+    return [np.random.Generator(np.random.PCG64(part)) for part in np.random.SeedSequence(seed).spawn(2)]
+
+
+def lock_order(model_file, metadata_file):
+    """The two paths, always in one order, so that two trainings never wait for each other. They must differ."""
+    paths = sorted({os.path.realpath(model_file), os.path.realpath(metadata_file)})
+    if len(paths) < 2:
+        raise InputError(f"{model_file}: expected two files, for the model and for its log; name another")
+    return paths
+
+
+def start_files(model_file, metadata_file):
+    """Keep the files of the last training as .bak, and begin a new log, without a moment in which a file is missing."""
+    checkpoint = path_of(metadata_file)
+    for path in (model_file, metadata_file, checkpoint):
+        check_writable(path)
+    back_up(model_file)
+    back_up(metadata_file)
+    back_up(checkpoint, path_of(f"{metadata_file}.bak"))  # so that the kept training can be gone on with, too
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(checkpoint)  # it does not belong to the log that begins now
+    start_log(metadata_file, time.time())
+
+
+def go_on_with(settings, generations, metadata_file):
+    """The kept settings, generation and weights of a training to go on with. Raises InputError where they differ."""
+    kept, generation, weights = read_checkpoint(metadata_file)
+    for name, value in settings.items():
+        if kept.get(name) != value and (name, value) != ("seed", None):
+            what = name.replace("_", " ")
+            raise InputError(f"{metadata_file}: was begun with {what} {kept.get(name)}, found {value}; it must stay")
+    if generations < generation:
+        raise InputError(f"{metadata_file}: holds {generation} generations already, expected more than that as the aim")
+    return kept, generation, weights
+
+
+def check_pictures(settings, pictures):
+    """The settings with a mark of the pictures. Raises InputError where a training began with other pictures."""
+    mark = hashlib.sha256()
+    for maps, index in pictures:
+        mark.update(b"%d" % index + maps.tobytes())
+    if settings.get("pictures", mark.hexdigest()) != mark.hexdigest():
+        raise InputError(
+            f"{settings['dataset']}: expected the pictures that the training began with; train from the start"
+        )
+    return {**settings, "pictures": mark.hexdigest()}
 
 
 def check_settings(alpha, generations, labels, output_sum, seed):

@@ -3,6 +3,7 @@
 import pathlib
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -52,3 +53,12 @@ def run_script():
         return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
 
     return start
+
+
+def wait_for(condition):
+    """Come back when the condition holds; fail after a minute."""
+    for _ in range(1200):
+        if condition():
+            return
+        time.sleep(0.05)
+    pytest.fail("waited a minute in vain")

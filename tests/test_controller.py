@@ -6,11 +6,10 @@ import select
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, wait_for
 
 import controller
 import metadata
@@ -49,16 +48,16 @@ def test_the_seed_is_said_and_repeats_the_run(dataset, tmp_path, run_script):
 
 def test_the_defaults_are_the_papers(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["controller.py"])
-    options = vars(controller.parse_options())
-    assert options == {
+    assert vars(controller.parse_options()) == {
         "alpha": 5e-9,
         "generations": 180_834,
         "labels": ["0", "1"],
         "dataset": "dataset",
-        "model": "model.doc",
-        "metadata": "metadata.doc",
         "output_sum": 100,
         "seed": None,
+        "model_file": "model.doc",
+        "metadata_file": "metadata.doc",
+        "resume": False,
     }
 
 
@@ -114,6 +113,7 @@ def test_ctrl_c_leaves_both_files_complete(dataset, tmp_path, number):
     rows = metadata.read_metadata(tmp_path / "metadata.doc")
     assert rows["generation"].tolist() == list(range(1, len(rows) + 1))
     assert f"stopped after {len(rows):,} generations" in out
+    assert "controller.py --resume" in out
     assert metadata.read_header(tmp_path / "metadata.doc")[1] == len(rows)
     assert len(model.read_model(tmp_path / "model.doc")) == 4
 
@@ -135,11 +135,3 @@ def test_on_a_terminal_one_line_keeps_up(dataset, tmp_path):
     assert re.search(
         r"generation [\d,]+ \(0\.\d%\)  cross entropy \d\.\d+  right \d+ of 100 .* a second  .* left", shown.decode()
     )
-
-
-def wait_for(condition):
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.1)
-    pytest.fail("waited a minute in vain")

@@ -8,7 +8,8 @@ from common import InputError
 
 
 def write_log(path, rows, started=1488888888.25):
-    log = metadata.Log(path, started)
+    metadata.start_log(path, started)
+    log = metadata.Log(path)
     for row in rows:
         log.append(*row)
     log.flush(len(rows))
@@ -43,7 +44,8 @@ def test_every_row_and_the_header_are_read_back(tmp_path):
 
 def test_line_2_is_written_over_in_place(tmp_path):
     path = tmp_path / "metadata.doc"
-    log = metadata.Log(path, 1.0)
+    metadata.start_log(path, 1.0)
+    log = metadata.Log(path)
     for generation in range(1, 1001):
         log.append(generation, "0", 0.5, 0.5, "0")
         if generation % 100 == 0:

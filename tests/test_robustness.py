@@ -1,0 +1,334 @@
+"""Nothing lost, nothing let in: kills, full disks, two trainings at once, and any bytes at all as a file."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT, wait_for
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+import metadata
+import model
+import training
+from common import InputError, locked
+
+unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals, mounts and links of this kind")
+KILLS, KILL_SECONDS = 300, 40  # at most
+
+
+def train(folder, generations, **more):
+    more = {"seed": 6, "dataset": folder / "dataset", **more}
+    return training.train(5e-9, generations, folder / "model.doc", folder / "metadata.doc", **more)
+
+
+def files(folder):
+    """The bytes of the three files, without the line that says when training began."""
+    log = (folder / "metadata.doc").read_bytes().split(b"\n", 1)[1]
+    return (folder / "model.doc").read_bytes(), log, (folder / "metadata.doc.resume").read_bytes()
+
+
+def start_controller(folder, *arguments):
+    command = [sys.executable, ROOT / "controller.py", "--generations", "100000000", "--seed", "6", *arguments]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def generation_of(folder):
+    """The current generation in metadata.doc, 0 where there is none yet."""
+    path = folder / "metadata.doc"
+    return (path.exists() and metadata.read_header(path)[1]) or 0
+
+
+def test_three_pieces_are_one_run(dataset, tmp_path):
+    train(tmp_path, 900)
+    whole = files(tmp_path)
+    train(tmp_path, 300)
+    train(tmp_path, 301, resume=True)
+    trained = train(tmp_path, 900, resume=True)
+    assert files(tmp_path) == whole
+    assert trained[2].tolist() == model.read_model(tmp_path / "model.doc")[2].tolist()
+
+
+@unix
+def test_three_pieces_are_one_run_as_commands(dataset, tmp_path, run_script):
+    done = run_script("controller.py", "--seed", 4, "--generations", 500, cwd=tmp_path)
+    whole = files(tmp_path)
+    process = start_controller(tmp_path, "--seed", "4")
+    wait_for(lambda: generation_of(tmp_path) > 0)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    reached = generation_of(tmp_path)
+    done = run_script("controller.py", "--resume", "--generations", reached + 10, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = run_script("controller.py", "--resume", cwd=tmp_path)
+    assert "trained 0 generations" in done.stdout
+    pieces = files(tmp_path)
+    run_script("controller.py", "--seed", 4, "--generations", reached + 10, cwd=tmp_path)
+    assert files(tmp_path) == pieces
+    assert whole != pieces
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 7}, "was begun with seed 6, found 7"),
+        ({"labels": ("1", "0")}, r"was begun with labels \['0', '1'\]"),
+        ({"output_sum": 10}, "was begun with output sum 100.0, found 10"),
+        ({"generations": 99}, "holds 100 generations already"),
+    ],
+)
+def test_other_settings_are_refused(dataset, tmp_path, change, message):
+    train(tmp_path, 100)
+    before = files(tmp_path)
+    with pytest.raises(InputError, match=message):
+        train(tmp_path, **{"generations": 200, "resume": True, **change})
+    assert files(tmp_path) == before
+
+
+def test_other_pictures_are_refused(dataset, tmp_path):
+    train(tmp_path, 100)
+    before = files(tmp_path)
+    (dataset / "0" / "img001-00004.png").unlink()
+    with pytest.raises(InputError, match="expected the pictures that the training began with"):
+        train(tmp_path, 200, resume=True)
+    assert files(tmp_path) == before
+
+
+def test_resume_without_a_training_or_with_a_broken_one_is_one_line(dataset, tmp_path, run_script):
+    done = run_script("controller.py", "--resume", cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    train(tmp_path, 10)
+    good = (tmp_path / "metadata.doc.resume").read_text()
+    for text in ("", "{}", "[]", good[:50], good.replace('"labels"', '"x"'), good.replace("\n0.", "\nNaN,0.", 1)):
+        (tmp_path / "metadata.doc.resume").write_text(text)
+        done = run_script("controller.py", "--resume", cwd=tmp_path)
+        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), text
+        assert "metadata.doc.resume: expected" in done.stderr
+    (tmp_path / "metadata.doc.resume").write_text(json.dumps({**json.loads(good), "generation": 11, "generations": 20}))
+    done = run_script("controller.py", "--resume", cwd=tmp_path)
+    assert "metadata.doc, line 15: expected generation 11 of 11" in done.stderr
+
+
+@pytest.mark.parametrize("left", ["whole lines", "a line cut off", "garbage", "nothing"])
+def test_what_the_log_holds_after_the_checkpoint_is_dropped_and_said(dataset, tmp_path, capsys, left):
+    train(tmp_path, 200)
+    whole = files(tmp_path)
+    train(tmp_path, 100)
+    log = tmp_path / "metadata.doc"
+    ends = {
+        "whole lines": b"101 0 0.5 0.5 0\n" * 3,
+        "a line cut off": b"101 0 0.",
+        "garbage": b"\0\0\0\n\n",
+        "nothing": b"",
+    }
+    log.write_bytes(log.read_bytes() + ends[left])
+    train(tmp_path, 200, resume=True)
+    assert files(tmp_path) == whole
+    assert ("after generation 100 are trained again" in capsys.readouterr().out) == (left != "nothing")
+
+
+def test_a_new_training_keeps_the_last_pair(dataset, tmp_path):
+    train(tmp_path, 100)
+    before = files(tmp_path)
+    train(tmp_path, 50, seed=9)
+    assert (tmp_path / "model.doc.bak").read_bytes() == before[0]
+    assert (tmp_path / "metadata.doc.bak").read_bytes().split(b"\n", 1)[1] == before[1]
+    for name in ("model.doc", "metadata.doc"):
+        (tmp_path / f"{name}.bak").replace(tmp_path / f"{name}.old")
+    (tmp_path / "metadata.doc.bak.resume").replace(tmp_path / "metadata.doc.old.resume")
+    old = (tmp_path / "model.doc.old", tmp_path / "metadata.doc.old")
+    training.train(5e-9, 120, *old, seed=6, dataset=dataset, resume=True)
+    train(tmp_path, 120)
+    assert old[0].read_bytes() == files(tmp_path)[0]
+    assert not [path for path in tmp_path.iterdir() if path.suffix in (".new", ".lock")]
+
+
+@unix
+def test_killed_hundreds_of_times_both_files_read_and_the_run_is_the_same(dataset, tmp_path):
+    command = [sys.executable, ROOT / "tests" / "kill_loop.py", tmp_path, str(KILLS), str(KILL_SECONDS)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    lost = [int(line) for line in done.stdout.split()]
+    print(f"{len(lost)} kills, at most {max(lost)} generations to do again")
+    assert len(lost) >= 50
+    aim = training.read_checkpoint(tmp_path / "metadata.doc")[1] + 100
+    train(tmp_path, aim, resume=True)
+    pieces = files(tmp_path)
+    train(tmp_path, aim)
+    assert files(tmp_path)[:2] == pieces[:2]
+
+
+@unix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_and_at_once_another(dataset, tmp_path, number):
+    process = start_controller(tmp_path)
+    wait_for(lambda: generation_of(tmp_path) > 0)
+    process.send_signal(number)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert err == ""
+    rows = metadata.read_metadata(tmp_path / "metadata.doc")
+    assert process.returncode == 130
+    assert f"{len(rows):,} in all" in out
+    assert training.read_checkpoint(tmp_path / "metadata.doc")[1] == len(rows) == generation_of(tmp_path)
+
+
+@unix
+def test_two_trainings_on_one_file_the_second_is_refused(dataset, tmp_path, run_script):
+    process = start_controller(tmp_path)
+    wait_for(lambda: generation_of(tmp_path) > 0)
+    for arguments in ((), ("--resume",), ("--metadata", "other.doc"), ("--model", "other.doc")):
+        done = run_script("controller.py", "--seed", "6", *arguments, cwd=tmp_path)
+        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+        assert f"process {process.pid} is training it" in done.stderr
+    process.kill()
+    process.communicate(timeout=60)
+    assert (tmp_path / "metadata.doc.lock").exists()  # left by the dead process
+    done = run_script("controller.py", "--resume", "--generations", generation_of(tmp_path) + 10**4, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not list(tmp_path.glob("*.lock"))
+
+
+def test_model_and_log_must_be_two_files(dataset, tmp_path):
+    with pytest.raises(InputError, match="expected two files"):
+        training.train(5e-9, 1, tmp_path / "a.doc", tmp_path / "." / "a.doc", seed=1, dataset=dataset)
+
+
+def test_a_lock_is_let_go_of_on_an_error(tmp_path):
+    for _ in range(2):
+        with pytest.raises(KeyError), locked(tmp_path / "a"):
+            raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 400 KB of its own; skipped where it may not be mounted."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("a small disk can be mounted by root on Linux only")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", disk], check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk(dataset, tmp_path, small_disk, run_script):
+    place = ("--dataset", dataset, "--seed", 6, "--generations", 10**8)
+    done = run_script("controller.py", *place, cwd=small_disk)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "No space left on device" in done.stderr
+    rows = metadata.read_metadata(small_disk / "metadata.doc")
+    kept = training.read_checkpoint(small_disk / "metadata.doc")[1]
+    assert kept <= len(rows)
+    assert len(model.read_model(small_disk / "model.doc")) == 4
+    assert not list(small_disk.glob("*.new"))
+    for name in ("model.doc", "metadata.doc", "metadata.doc.resume"):
+        shutil.copy(small_disk / name, tmp_path / name)
+    train(tmp_path, len(rows) + 10, resume=True)  # with room again, it goes on as if nothing had been
+    pieces = files(tmp_path)
+    train(tmp_path, len(rows) + 10)
+    assert files(tmp_path)[:2] == pieces[:2]
+
+
+def test_a_read_only_folder(dataset, tmp_path, small_disk, run_script):
+    for name in ("model.doc", "metadata.doc"):
+        (small_disk / name).write_text("mine")
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    done = run_script("controller.py", "--dataset", dataset, "--seed", 6, cwd=small_disk)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "Read-only file system" in done.stderr
+    assert (small_disk / "model.doc").read_text() == "mine"
+
+
+def test_the_data_set_may_change_while_training_goes_on(dataset, tmp_path):
+    train(tmp_path, 300)
+    whole = files(tmp_path)
+
+    def progress(generation, recent):
+        shutil.rmtree(dataset, ignore_errors=True)
+
+    train(tmp_path, 300, progress=progress)
+    assert files(tmp_path) == whole
+
+
+def test_generations_are_checked_out_of_the_log_not_counted(dataset, tmp_path):
+    train(tmp_path, 50)
+    log = tmp_path / "metadata.doc"
+    log.write_bytes(log.read_bytes().replace(b"\n30 ", b"\n31 "))
+    with pytest.raises(InputError, match="line 34: expected generation 30 of 50"):
+        train(tmp_path, 60, resume=True)
+
+
+# Any bytes at all: a valid result, or the one error class with the file's name.
+
+TOKENS = st.sampled_from(
+    [b"[", b"]", b",", b"[[", b"]]", b"0 ", b"1.5 ", b"-1e3 ", b"nan", b'"0"', b'"', b"\n", b"...", b"\\"]
+)
+SOUP = st.one_of(
+    st.binary(max_size=300), st.lists(TOKENS, max_size=200).map(b"".join), st.text(max_size=200).map(str.encode)
+)
+PATIENT = settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def attempt(read, path, content):
+    """What `read` makes of a file with this content; None where it refuses it with its one error."""
+    path.write_bytes(content)
+    try:
+        return read(path)
+    except InputError as error:
+        assert str(error).startswith(str(path))
+        assert "\n" not in str(error).replace(str(path), "")
+        return None
+
+
+@PATIENT
+@given(SOUP)
+@example(b"[" * 10**6)
+@example(b"[" * 10**6 + b"]" * 10**6)
+@example(b"1" * 10**6)
+@example(b'["' + b"\\" * 10**5 + b'"]')
+@example(b'[["\\ud800"]]')
+@example(b"")
+def test_any_bytes_as_a_model(tmp_path, content):
+    assert attempt(model.read_model, tmp_path / "model.doc", content) is None
+
+
+@PATIENT
+@given(st.integers(0, 10**9), SOUP)
+def test_a_model_with_anything_put_into_it(tmp_path, place, content):
+    good = (ROOT / "models" / "paper.doc").read_bytes()
+    place %= len(good)
+    read = attempt(model.read_model, tmp_path / "model.doc", good[:place] + content + good[place:])
+    if read is not None:
+        assert [array.shape for array in read[:3]] == [(6, 25), (6, 150), (1, 151 * len(read[3]))]
+        assert all(abs(array).max() < 1e100 for array in read[:3])
+        model.write_model(read, tmp_path / "again.doc")
+        assert all((a == b).all() for a, b in zip(read[:3], model.read_model(tmp_path / "again.doc")))
+
+
+ROWS = b"started 1.5\nat 3\n\n\n1 0 0.5 0.5 0\n2 1 0.25 0.4 1\n3 0 0.1 0.6 0\n"
+LINES = st.sampled_from(
+    [b"4 0 0.5 0.5 0\n", b"4 0 0.5 0.5\n", b"\n", b"4 0 nan 0.5 0\n", b"1e5 0 1 1\n", b"4 0", b" ", b"\r\n"]
+)
+
+
+@PATIENT
+@given(st.integers(0, len(ROWS)), st.one_of(SOUP, st.lists(LINES, max_size=20).map(b"".join)))
+@example(0, b"9" * 10**5 + b" 0 0.5 0.5\n" * 3)
+@example(60, b"\0" * 4096)
+def test_any_bytes_as_a_log(tmp_path, place, content):
+    for log in (content, ROWS[:place] + content + ROWS[place:]):
+        rows = attempt(metadata.read_metadata, tmp_path / "metadata.doc", log)
+        if rows is not None:
+            assert rows.dtype.names == metadata.COLUMNS
+            assert abs(rows["cross_entropy"]).max(initial=0) < float("inf")
+        started, generation = metadata.read_header(tmp_path / "metadata.doc")
+        assert started is None or started >= 0
+        assert generation is None or generation >= 0
