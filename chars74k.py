@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from common import InputError, Parser, run, write_whole
+from pictures import CHARACTERS, picture_path
 from preprocessing import SIZE
 
-CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # Chars74K's classes 1 to 62
 FONT_FOLDERS = (
     "/usr/share/fonts",
     "/usr/local/share/fonts",
@@ -32,11 +32,6 @@ STYLES = [(False, False), (True, False), (False, True), (True, True)]  # (bold, 
 BOLD, ITALIC = re.compile(r"bold|black|heavy", re.IGNORECASE), re.compile(r"italic|oblique|slant", re.IGNORECASE)
 HEIGHTS, SHARES = (23, 24, 25), (0.15, 0.70, 0.15)  # pixels; how Chars74K's digits, scaled to 32x32, are spread
 DRAWN_AT = 200  # pixels, before a character is scaled to its height
-
-
-def picture_path(dataset, label, number):
-    """Where a picture stands: <dataset>/<label>/img<class>-<number>.png, class counted from 001, number from 00001."""
-    return os.path.join(dataset, label, f"img{CHARACTERS.index(label) + 1:03d}-{number:05d}.png")
 
 
 def find_faces(folders):

@@ -64,10 +64,8 @@ def read_pixels(image_path):
 
     Oddity 1: the values are not scaled to 0..1, and it is the white paper, not the ink, that is large.
     """
-    if isinstance(image_path, (str, os.PathLike)):
-        pixels = np.asarray(preprocessing.read_picture(image_path))
-    else:
-        pixels = np.asarray(image_path)
+    is_path = isinstance(image_path, (str, os.PathLike))
+    pixels = np.asarray(preprocessing.read_picture(image_path) if is_path else image_path)
     if pixels.shape not in ((32, 32), (32, 32, 3)):
         raise ValueError(f"expected a path or an array of shape (32, 32) or (32, 32, 3), found shape {pixels.shape}")
     return pixels.max(axis=2) if pixels.ndim == 3 else pixels

@@ -20,6 +20,9 @@ DEFAULTS = {  # the paper's settings
     "dataset": "dataset",
     "output_sum": cnn.OUTPUT_SUM,
     "seed": None,  # drawn
+    "alpha_decay": False,
+    "average": False,
+    "trim": False,
 }
 PLAIN_EVERY = 5  # seconds between two lines where the output is no terminal
 
@@ -51,14 +54,18 @@ def parse_options():
     add("--output-sum", type=float, metavar="S", help="what outputs over 100 are scaled to add up to (default: 100, "
         "the paper's text; its published figures fit 10)")  # fmt: skip
     add("--seed", type=int, metavar="N", help="the same seed gives the same files (default: drawn, and printed)")
+    add("--alpha-decay", action="store_true", default=None, help="let alpha fall linearly to 0 (the paper does not)")
+    add("--average", action="store_true", default=None, help="keep the mean of the weights over the last half of the "
+        "run, and the last weights as FILE.last (the paper keeps the last)")  # fmt: skip
+    add("--trim", action="store_true", default=None, help="cut pictures to their ink first (the paper does not)")
     add("--resume", action="store_true", help="go on with the training that the two files hold, by default with its "
         "settings and up to its number of generations")  # fmt: skip
     given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
     files = {"model_file": given.pop("model"), "metadata_file": given.pop("metadata")}
-    kept = read_checkpoint(files["metadata_file"])[0] if given["resume"] else {}
+    kept = read_checkpoint(files["metadata_file"]).settings if given["resume"] else {}
     options = {name: given.get(name, kept.get(name, default)) for name, default in DEFAULTS.items()}
     try:
-        training.check_settings(*(options[name] for name in ("alpha", "generations", "labels", "output_sum", "seed")))
+        training.check_settings(options)
     except InputError as error:
         parser.error(error)
     return argparse.Namespace(**options, **files, resume=given["resume"])

@@ -73,12 +73,13 @@ KERNELS_2 = """
 
 def start_model(labels, rng):
     """The model before training: the hand-set kernels, and fully connected weights drawn uniformly from [0, 1)."""
-    return [
-        np.array(KERNELS_1.split(), float).reshape(6, 25),
-        np.array(KERNELS_2.split(), float).reshape(6, 150),
-        rng.random((1, len(labels) * INPUTS)),
-        list(labels),
-    ]
+    return [*hand_set_kernels(), rng.random((1, len(labels) * INPUTS)), list(labels)]
+
+
+def hand_set_kernels():
+    """The paper's kernels of convolution 1 (6, 25) and of convolution 2 (6, 150)."""
+    kernels_1, kernels_2 = (np.array(text.split(), float) for text in (KERNELS_1, KERNELS_2))
+    return kernels_1.reshape(6, 25), kernels_2.reshape(6, 150)
 
 
 def write_model(model, path):

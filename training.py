@@ -17,10 +17,12 @@ from collections import deque
 import numpy as np
 
 import cnn
-from checkpoint import path_of, read_checkpoint, write_checkpoint
+from checkpoint import State, path_of, read_checkpoint, write_checkpoint
 from common import InputError, back_up, check_writable, locked
 from metadata import Log, start_log
-from model import start_model, write_model
+from model import hand_set_kernels, start_model, write_model
+from pictures import find_pictures
+from preprocessing import read_picture
 
 WRITE_EVERY = 0.8  # seconds between two writings of model.doc and metadata.doc
 RECENT = 100  # generations, the paper's window for its mean cross entropy and its share right
@@ -36,6 +38,9 @@ def train(
     dataset="dataset",
     output_sum=cnn.OUTPUT_SUM,
     seed=None,
+    alpha_decay=False,
+    average=False,
+    trim=False,
     resume=False,
     loading=None,
     progress=None,
@@ -43,68 +48,80 @@ def train(
     """Train a model for a number of generations, one random image each, and return it.
 
     alpha: the learning rate. seed: the same seed gives the same files; without one it is drawn and printed.
-    resume: go on with the training that the files hold, which must have had the same settings, up to `generations`;
-    otherwise a new training begins, and the files of the last one are kept as .bak. loading, progress: called with
-    (pictures read, pictures in all), and about once a second with (generation, the last 100 pairs of cross entropy
-    and whether it was right). Ctrl-C ends it after a generation: the files are complete, then KeyboardInterrupt is
-    raised. Raises InputError for a setting or picture that cannot be used, before any file is touched.
+    alpha_decay: alpha falls linearly to 0, which stills the weights towards the end. average: model_file gets the mean
+    of the weights over the last half of the generations, and model_file.last the last weights. trim: pictures are cut
+    to their ink first (preprocessing.py). resume: go on, up to `generations`, with the training that the files hold,
+    which must have had the same settings; otherwise a new one begins, and the files of the last are kept as .bak.
+    loading, progress: called with (pictures read, pictures in all), and about once a second with (generation, the last
+    100 pairs of cross entropy and whether it was right). Ctrl-C ends it after a generation: the files are complete,
+    then KeyboardInterrupt is raised. Raises InputError for a setting or picture that cannot be used, before any file
+    is touched.
     """
-    check_settings(alpha, generations, labels, output_sum, seed)
-    settings = {"alpha": float(alpha), "labels": list(labels), "output_sum": float(output_sum), "seed": seed}
+    settings = {
+        "alpha": float(alpha),
+        "generations": generations,
+        "labels": list(labels),
+        "dataset": os.fspath(dataset),
+        "output_sum": float(output_sum),
+        "seed": seed,
+        "alpha_decay": alpha_decay,
+        "average": average,
+        "trim": trim,
+    }
+    check_settings(settings)
     with contextlib.ExitStack() as stack:
         for path in lock_order(model_file, metadata_file):
             stack.enter_context(locked(path))
-        generation, kept_weights = 0, None
-        if resume:
-            settings, generation, kept_weights = go_on_with(settings, generations, metadata_file)
-        elif seed is None:
-            settings["seed"] = secrets.randbits(32)
-            print(f"seed {settings['seed']}")
-
-        picture_rng, dropout_rng = generators(settings["seed"])
-        model = start_model(labels, picture_rng)
-        pictures = load_dataset(dataset, labels, model[0], loading)
-        settings = check_pictures({**settings, "dataset": os.fspath(dataset)}, pictures)
+        state = go_on_with(settings, metadata_file) if resume else begin(settings)
+        pictures = load_dataset(dataset, labels, trim, loading)
+        check_pictures(state, pictures)
         stopped = stack.enter_context(stop_on_signals())
-        if resume:
-            model[2][:] = kept_weights
-            picture_rng.bit_generator.advance(generation)  # one number a generation
-            dropout_rng.bit_generator.advance(generation * cnn.RAW_A_GENERATION)
-        else:
+        if not resume:
             start_files(model_file, metadata_file)
-        log = stack.enter_context(contextlib.closing(Log(metadata_file, generation)))
+        log = stack.enter_context(contextlib.closing(Log(metadata_file, state.generation)))
         if log.dropped:
-            print(f"{metadata_file}: {log.dropped} lines after generation {generation} are trained again")
+            print(f"{metadata_file}: {log.dropped} lines after generation {state.generation} are trained again")
 
-        masks = cnn.dropout_masks(dropout_rng)
-        fast_model = cnn.prepare(model)  # shares its weights with `model`
-        one_hot = np.eye(len(labels))
-        recent = deque(maxlen=RECENT)
-
-        def write():
-            log.flush(generation)
-            write_checkpoint(metadata_file, {**settings, "generations": generations}, generation, model[2])
-            write_model(model, model_file)
+        def write(recent):
+            log.flush(state.generation)
+            write_checkpoint(metadata_file, state)
+            write_model(model_of(state), model_file)
+            if average:
+                write_model(with_weights(state, state.weights), f"{model_file}.last")
             if progress:
-                progress(generation, recent)
+                progress(state.generation, recent)
 
-        write()
-        next_write = time.monotonic() + WRITE_EVERY
-        while generation < generations and not stopped:
-            maps, correct = pictures[int(picture_rng.random() * len(pictures))]
-            result = cnn.cnn(maps, fast_model, one_hot[correct], True, output_sum=output_sum, rng=masks)
-            update(model[2], alpha, result)
-            generation += 1
-            predicted = int(result.softmax.argmax())
-            log.append(generation, labels[correct], result.cross_entropy, result.softmax.item(0), labels[predicted])
-            recent.append((result.cross_entropy, predicted == correct))
-            if time.monotonic() >= next_write:
-                next_write = time.monotonic() + WRITE_EVERY
-                write()
-        write()
+        run_generations(state, pictures, log, write, stopped)
     if stopped:
         raise KeyboardInterrupt
-    return model
+    return model_of(state)
+
+
+def run_generations(state, pictures, log, write, stopped):
+    """The paper's loop, from where `state` stands: changes it, notes each generation, writes about once a second."""
+    labels, alpha, generations = (state.settings[name] for name in ("labels", "alpha", "generations"))
+    picture_rng, masks = random_sources(state)
+    model = cnn.prepare(with_weights(state, state.weights))  # shares its weights with `state`
+    one_hot = np.eye(len(labels))
+    recent = deque(maxlen=RECENT)
+    write(recent)
+    next_write = time.monotonic() + WRITE_EVERY
+    while state.generation < generations and not stopped:
+        rate = alpha * (1 - state.generation / generations) if state.settings["alpha_decay"] else alpha
+        maps, correct = pictures[int(picture_rng.random() * len(pictures))]
+        result = cnn.cnn(maps, model, one_hot[correct], True, output_sum=state.settings["output_sum"], rng=masks)
+        update(state.weights, rate, result)
+        state.generation += 1
+        if state.settings["average"] and state.generation > generations // 2:
+            state.weights_sum += state.weights
+        predicted = int(result.softmax.argmax())
+        cross_entropy = result.cross_entropy
+        log.append(state.generation, labels[correct], cross_entropy, result.softmax.item(0), labels[predicted])
+        recent.append((cross_entropy, predicted == correct))
+        if time.monotonic() >= next_write:
+            next_write = time.monotonic() + WRITE_EVERY
+            write(recent)
+    write(recent)
 
 
 def update(weights, alpha, result):
@@ -116,9 +133,56 @@ def update(weights, alpha, result):
     weights -= ((alpha * error)[:, np.newaxis] * result.flattened).reshape(1, -1)  # (n, 151) -> (1, n * 151)
 
 
+def random_sources(state):
+    """What a training draws its pictures from, and its dropout masks, as they are after `state.generation` generations.
+
+    The first source has also drawn the start weights. Every generation takes equally many numbers of each.
+    """
+    picture_rng, dropout_rng = generators(state.settings["seed"])
+    picture_rng.bit_generator.advance(state.weights.size + state.generation)
+    dropout_rng.bit_generator.advance(state.generation * cnn.RAW_A_GENERATION)
+    return picture_rng, cnn.dropout_masks(dropout_rng)
+
+
 def generators(seed):
-    """Two sources of random numbers from one seed: for the start weights and the pictures, and for dropout."""
+    """Two random generators from one seed: for the start weights and the pictures, and for dropout."""
     return [np.random.Generator(np.random.PCG64(part)) for part in np.random.SeedSequence(seed).spawn(2)]
+
+
+def begin(settings):
+    """Where a new training stands. Without a seed one is drawn, and printed."""
+    if settings["seed"] is None:
+        settings = {**settings, "seed": secrets.randbits(32)}
+        print(f"seed {settings['seed']}")
+    weights = start_model(settings["labels"], generators(settings["seed"])[0])[2]
+    return State(settings, 0, weights, np.zeros_like(weights))
+
+
+def go_on_with(settings, metadata_file):
+    """Where a training stood, with the new number of generations. Raises InputError where its settings were others."""
+    state = read_checkpoint(metadata_file)
+    kept = state.settings
+    for name, value in settings.items():
+        free = name == "dataset" or (name == "generations" and not (kept["alpha_decay"] or kept["average"]))
+        if kept[name] != value and not free and (name, value) != ("seed", None):
+            what = name.replace("_", " ")
+            raise InputError(f"{metadata_file}: was begun with {what} {kept[name]}, found {value}; it must stay")
+    if settings["generations"] < state.generation:
+        raise InputError(f"{metadata_file}: holds {state.generation} generations already, expected a larger number")
+    kept["generations"] = settings["generations"]
+    return state
+
+
+def with_weights(state, weights):
+    """The model of a training, with the given fully connected weights."""
+    return [*hand_set_kernels(), weights, state.settings["labels"]]
+
+
+def model_of(state):
+    """What model.doc gets: the last weights; or, with `average`, their mean since half of the generations."""
+    count = state.generation - state.settings["generations"] // 2
+    averages = state.settings["average"] and count > 0
+    return with_weights(state, state.weights_sum / count if averages else state.weights)
 
 
 def lock_order(model_file, metadata_file):
@@ -142,32 +206,20 @@ def start_files(model_file, metadata_file):
     start_log(metadata_file, time.time())
 
 
-def go_on_with(settings, generations, metadata_file):
-    """The kept settings, generation and weights of a training to go on with. Raises InputError where they differ."""
-    kept, generation, weights = read_checkpoint(metadata_file)
-    for name, value in settings.items():
-        if kept.get(name) != value and (name, value) != ("seed", None):
-            what = name.replace("_", " ")
-            raise InputError(f"{metadata_file}: was begun with {what} {kept.get(name)}, found {value}; it must stay")
-    if generations < generation:
-        raise InputError(f"{metadata_file}: holds {generation} generations already, expected more than that as the aim")
-    return kept, generation, weights
-
-
-def check_pictures(settings, pictures):
-    """The settings with a mark of the pictures. Raises InputError where a training began with other pictures."""
+def check_pictures(state, pictures):
+    """Note a mark of the pictures in the settings. Raises InputError where the training began with other pictures."""
     mark = hashlib.sha256()
     for maps, index in pictures:
         mark.update(b"%d" % index + maps.tobytes())
-    if settings.get("pictures", mark.hexdigest()) != mark.hexdigest():
-        raise InputError(
-            f"{settings['dataset']}: expected the pictures that the training began with; train from the start"
-        )
-    return {**settings, "pictures": mark.hexdigest()}
+    if state.settings.setdefault("pictures", mark.hexdigest()) != mark.hexdigest():
+        found = state.settings["dataset"]
+        raise InputError(f"{found}: expected the pictures that the training began with; train from the start")
 
 
-def check_settings(alpha, generations, labels, output_sum, seed):
+def check_settings(settings):
     """Raise InputError unless the settings of a training make sense."""
+    alpha, generations, output_sum, seed = (settings[name] for name in ("alpha", "generations", "output_sum", "seed"))
+    labels = settings["labels"]
     if not 0 <= alpha <= 1:
         raise InputError(f"alpha: expected a learning rate from 0 to 1, found {alpha}; the paper's is 0.000000005")
     if generations < 0:
@@ -185,29 +237,17 @@ def check_settings(alpha, generations, labels, output_sum, seed):
             )
 
 
-def find_pictures(dataset, label):
-    """The paths of a label's pictures, <dataset>/<label>/img<class>-<number>.png, by sorted name, no other files."""
-    folder = os.path.join(dataset, label)
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError as error:
-        raise InputError(f"{folder}: expected a folder of pictures of a {label!r} ({error.strerror})") from None
-    paths = [os.path.join(folder, name) for name in names if re.fullmatch(r"img\d+-\d+\.png", name)]
-    if not paths:
-        raise InputError(f"{folder}: expected pictures named like img001-00001.png, found none")
-    return paths
-
-
-def load_dataset(dataset, labels, kernels_1, loading=None):
+def load_dataset(dataset, labels, trim=False, loading=None):
     """Every picture of the labels, as (what first_layer() makes of it, its label's index).
 
     What is random or trained comes after the first layer, so each picture goes through it once: 2,352 bytes a picture,
     its values being whole numbers below 2**15. loading: called with the number done and in all.
     """
+    kernels_1, _ = hand_set_kernels()
     paths = [(path, index) for index, label in enumerate(labels) for path in find_pictures(dataset, label)]
     pictures = []
     for done, (path, index) in enumerate(paths):
-        maps = cnn.first_layer(cnn.read_pixels(path), kernels_1)
+        maps = cnn.first_layer(cnn.read_pixels(read_picture(path, trim)), kernels_1)
         pictures.append((maps.astype(np.int16), index))
         if loading:
             loading(done + 1, len(paths))

@@ -9,7 +9,7 @@ from conftest import ROOT, SHARED
 from PIL import Image, ImageFont
 
 import chars74k
-import training
+import pictures
 
 
 @pytest.fixture(scope="session")
@@ -23,12 +23,12 @@ def fonts():
 
 def test_the_shipped_pictures():
     for label in "0123456789":
-        paths = training.find_pictures(ROOT / "dataset", label)
+        paths = pictures.find_pictures(ROOT / "dataset", label)
         assert len(paths) == 260
-        pictures = [np.asarray(Image.open(path)) for path in paths]
-        assert {(picture.shape, picture.dtype) for picture in pictures} == {((32, 32, 3), np.dtype(np.uint8))}
-        assert len({picture.tobytes() for picture in pictures}) == 260
-        heights = [np.ptp(np.nonzero((picture.min(axis=2) < 128).any(axis=1))[0]) + 1 for picture in pictures]
+        images = [np.asarray(Image.open(path)) for path in paths]
+        assert {(image.shape, image.dtype) for image in images} == {((32, 32, 3), np.dtype(np.uint8))}
+        assert len({image.tobytes() for image in images}) == 260
+        heights = [np.ptp(np.nonzero((image.min(axis=2) < 128).any(axis=1))[0]) + 1 for image in images]
         assert 22 <= np.percentile(heights, 5) <= np.percentile(heights, 95) <= 25
 
 
@@ -36,14 +36,14 @@ def test_no_shipped_picture_is_a_copy_of_a_real_one(real_pictures):
     def marks(paths):
         return {hashlib.sha256(np.asarray(Image.open(path).convert("L")).tobytes()).digest() for path in paths}
 
-    ours = marks(path for label in "0123456789" for path in training.find_pictures(ROOT / "dataset", label))
+    ours = marks(path for label in "0123456789" for path in pictures.find_pictures(ROOT / "dataset", label))
     real = marks(path for path, _ in real_pictures)
     assert len(ours & real) <= 2  # two fonts may draw one shape; a copied folder would have hundreds
     assert SHARED.is_dir()
 
 
 def test_class_numbers_are_chars74ks():
-    names = {label: chars74k.picture_path("d", label, 7) for label in "09AZaz"}
+    names = {label: pictures.picture_path("d", label, 7) for label in "09AZaz"}
     assert {label: re.search(r"img(\d+)-00007\.png", name).group(1) for label, name in names.items()} == {
         "0": "001",
         "9": "010",

@@ -156,7 +156,7 @@ def test_killed_hundreds_of_times_both_files_read_and_the_run_is_the_same(datase
     lost = [int(line) for line in done.stdout.split()]
     print(f"{len(lost)} kills, at most {max(lost)} generations to do again")
     assert len(lost) >= 50
-    aim = training.read_checkpoint(tmp_path / "metadata.doc")[1] + 100
+    aim = training.read_checkpoint(tmp_path / "metadata.doc").generation + 100
     train(tmp_path, aim, resume=True)
     pieces = files(tmp_path)
     train(tmp_path, aim)
@@ -175,7 +175,7 @@ def test_a_signal_and_at_once_another(dataset, tmp_path, number):
     rows = metadata.read_metadata(tmp_path / "metadata.doc")
     assert process.returncode == 130
     assert f"{len(rows):,} in all" in out
-    assert training.read_checkpoint(tmp_path / "metadata.doc")[1] == len(rows) == generation_of(tmp_path)
+    assert training.read_checkpoint(tmp_path / "metadata.doc").generation == len(rows) == generation_of(tmp_path)
 
 
 @unix
@@ -225,7 +225,7 @@ def test_a_full_disk(dataset, tmp_path, small_disk, run_script):
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert "No space left on device" in done.stderr
     rows = metadata.read_metadata(small_disk / "metadata.doc")
-    kept = training.read_checkpoint(small_disk / "metadata.doc")[1]
+    kept = training.read_checkpoint(small_disk / "metadata.doc").generation
     assert kept <= len(rows)
     assert len(model.read_model(small_disk / "model.doc")) == 4
     assert not list(small_disk.glob("*.new"))
