@@ -100,24 +100,27 @@ def train(
 def run_generations(state, pictures, log, write, stopped):
     """The paper's loop, from where `state` stands: changes it, notes each generation, writes about once a second."""
     labels, alpha, generations = (state.settings[name] for name in ("labels", "alpha", "generations"))
+    output_sum, alpha_decay, average = (state.settings[name] for name in ("output_sum", "alpha_decay", "average"))
     picture_rng, masks = random_sources(state)
     model = cnn.prepare(with_weights(state, state.weights))  # shares its weights with `state`
-    one_hot = np.eye(len(labels))
+    one_hot = list(np.eye(len(labels)))
     recent = deque(maxlen=RECENT)
     write(recent)
     next_write = time.monotonic() + WRITE_EVERY
-    while state.generation < generations and not stopped:
-        rate = alpha * (1 - state.generation / generations) if state.settings["alpha_decay"] else alpha
+    for generation in range(state.generation + 1, generations + 1):
+        rate = alpha * (1 - (generation - 1) / generations) if alpha_decay else alpha
         maps, correct = pictures[int(picture_rng.random() * len(pictures))]
-        result = cnn.cnn(maps, model, one_hot[correct], True, output_sum=state.settings["output_sum"], rng=masks)
+        result = cnn.cnn(maps, model, one_hot[correct], True, output_sum=output_sum, rng=masks)
         update(state.weights, rate, result)
-        state.generation += 1
-        if state.settings["average"] and state.generation > generations // 2:
+        if average and generation > generations // 2:
             state.weights_sum += state.weights
-        predicted = int(result.softmax.argmax())
-        cross_entropy = result.cross_entropy
-        log.append(state.generation, labels[correct], cross_entropy, result.softmax.item(0), labels[predicted])
+        state.generation = generation
+        cross_entropy, _, softmax, _ = result
+        predicted = softmax.argmax()
+        log.append(generation, labels[correct], cross_entropy, softmax.item(0), labels[predicted])
         recent.append((cross_entropy, predicted == correct))
+        if stopped:
+            break
         if time.monotonic() >= next_write:
             next_write = time.monotonic() + WRITE_EVERY
             write(recent)
