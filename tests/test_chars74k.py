@@ -1,7 +1,6 @@
 """chars74k.py and the pictures in dataset/."""
 
 import hashlib
-import re
 
 import numpy as np
 import pytest
@@ -40,18 +39,6 @@ def test_no_shipped_picture_is_a_copy_of_a_real_one(real_pictures):
     real = marks(path for path, _ in real_pictures)
     assert len(ours & real) <= 2  # two fonts may draw one shape; a copied folder would have hundreds
     assert SHARED.is_dir()
-
-
-def test_class_numbers_are_chars74ks():
-    names = {label: pictures.picture_path("d", label, 7) for label in "09AZaz"}
-    assert {label: re.search(r"img(\d+)-00007\.png", name).group(1) for label, name in names.items()} == {
-        "0": "001",
-        "9": "010",
-        "A": "011",
-        "Z": "036",
-        "a": "037",
-        "z": "062",
-    }
 
 
 def test_draw_is_centred_and_of_its_height(fonts):

@@ -11,6 +11,7 @@ from PIL import Image
 import cnn
 import metadata
 import model
+import preprocessing
 import training
 from common import InputError
 
@@ -202,3 +203,52 @@ def test_real_zeros_and_ones_are_told_apart_by_the_shipped_model(real_pictures):
     shipped = model.read_model(ROOT / "model.doc")
     right = sum(int(cnn.cnn(path, shipped).argmax()) == int(label) for path, label in real_pictures)
     assert right >= 0.95 * 520
+
+
+def test_alpha_decay_falls_linearly_to_zero(dataset, tmp_path, monkeypatch):
+    rates = []
+    update = training.update
+    monkeypatch.setattr(
+        training, "update", lambda weights, alpha, result: rates.append(alpha) or update(weights, alpha, result)
+    )
+    train(tmp_path, dataset, 100, alpha=1e-7, alpha_decay=True)
+    np.testing.assert_allclose(rates, 1e-7 * (1 - np.arange(100) / 100), rtol=1e-12)
+
+
+@pytest.mark.parametrize("generations", [100, 101])
+def test_average_writes_the_mean_of_the_last_half_beside_the_last_weights(dataset, tmp_path, monkeypatch, generations):
+    seen = []
+    update = training.update
+
+    def note(weights, alpha, result):
+        update(weights, alpha, result)
+        seen.append(weights.copy())
+
+    monkeypatch.setattr(training, "update", note)
+    returned = train(tmp_path, dataset, generations, alpha=1e-7, average=True)
+    np.testing.assert_allclose(returned[2], np.mean(seen[generations // 2 :], axis=0), rtol=1e-12)
+    assert np.array_equal(model.read_model(tmp_path / "model.doc")[2], returned[2])
+    assert np.array_equal(model.read_model(tmp_path / "model.doc.last")[2], seen[-1])
+
+
+def test_trim_trains_on_what_fit_makes_of_a_picture_when_it_trims(dataset, tmp_path):
+    trimmed = tmp_path / "trimmed"
+    for path in dataset.rglob("*.png"):
+        (trimmed / path.parent.name).mkdir(parents=True, exist_ok=True)
+        preprocessing.preprocess(path, trimmed / path.relative_to(dataset), trim=True)
+    expected = train(tmp_path, trimmed)[2]
+    assert np.array_equal(train(tmp_path, dataset, trim=True)[2], expected)
+
+
+def test_averaging_in_pieces_is_averaging_in_one_go(dataset, tmp_path):
+    whole = train(tmp_path, dataset, 300, average=True, alpha_decay=True)
+
+    def progress(generation, _):
+        if generation == 0:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, dataset, 300, average=True, alpha_decay=True, progress=progress)
+    assert np.array_equal(train(tmp_path, dataset, 300, average=True, alpha_decay=True, resume=True)[2], whole[2])
+    with pytest.raises(InputError, match="was begun with generations 300"):
+        train(tmp_path, dataset, 400, average=True, alpha_decay=True, resume=True)
