@@ -130,7 +130,10 @@ class Screen:
 
 
 def quality(recent):
-    """Mean cross entropy and number right of (cross entropy, right) pairs, in words."""
+    """Mean cross entropy and number right of (cross entropy, right) pairs, in words.
+
+    Oddity 9: as in the paper these are training pictures, with dropout on.
+    """
     if not recent:
         return "no generation yet"
     right = sum(right for _, right in recent)

@@ -131,6 +131,8 @@ def update(weights, alpha, result):
     """One step of gradient descent, in place, on the fully connected weights (1, n * 151); the kernels never change.
 
     For each weight: derivative = (softmax - label)[output] x flattened[input], weight -= alpha x derivative.
+    Oddity 8: the kernels are left as they were set by hand. The derivative is that of a softmax right after the sums,
+    without the absolute value and the scaling (oddities 4 and 6).
     """
     error = result.softmax - result.label  # (n,)
     weights -= ((alpha * error)[:, np.newaxis] * result.flattened).reshape(1, -1)  # (n, 151) -> (1, n * 151)
