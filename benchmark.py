@@ -10,16 +10,22 @@ in which all are measured in turn, so that the ratios hold when the machine's sp
 import os
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is loaded
+import io
 import pathlib
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from PIL import Image
 
 import cnn
+import demo
 import model
 import training
 from common import Parser, run
@@ -136,6 +142,31 @@ def peak_memory(dataset, labels):
     return [float(word) for word in done.stdout.split()]
 
 
+def demo_table():
+    """Print how long the demo's server takes for a drawing as the page sends it, and for 16 clients at once."""
+    drawing = Image.open(HERE / "dataset" / "0" / "img001-00001.png").resize((256, 256), Image.LANCZOS)
+    data = io.BytesIO()
+    drawing.save(data, "PNG")
+    data, network = data.getvalue(), model.read_model(HERE / "models" / "paper.doc")
+    with demo.make_server("127.0.0.1", 0, network, "paper.doc") as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+        def ask(_=None):
+            with urllib.request.urlopen(urllib.request.Request(f"{server.url}classify?maps=1", data)) as answer:
+                return answer.status
+
+        with ThreadPoolExecutor(16) as clients:
+            rows = [
+                ["classify() in the server", per_call(lambda: demo.classify(data, network), 100)],
+                ["a client's request, with pictures of the maps", per_call(ask, 50)],
+                ["16 clients at once, until all are answered", per_call(lambda: list(clients.map(ask, range(16))), 5)],
+            ]
+        server.shutdown()
+    table(
+        [[name, f"{seconds * 1000:.1f}"] for name, seconds in rows], ("the demo, a drawing of 256x256", "milliseconds")
+    )
+
+
 def large_dataset(folder):
     """A data set of 62,992 pictures for ten labels, made of links to those in dataset/."""
     for label in "0123456789":
@@ -184,6 +215,7 @@ def main():
     parser.add_argument("--large", action="store_true", help="also 62,992 pictures and a million generations")
     options = parser.parse_args()
     time_table(options.rounds)
+    demo_table()
     shell = statistics.median(classify_in_a_shell() for _ in range(5))
     print(f"One picture classified by a new Python, import included: {shell * 1000:.0f} ms\n")
     kept = sum(maps.nbytes for maps, _ in training.load_dataset(HERE / "dataset", "01")) / 520

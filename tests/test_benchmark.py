@@ -14,6 +14,7 @@ def test_the_table_as_a_command(run_script):
         "(b) a generation of training.train()",
         "(d) the same in plain Python",
         "| 520 |",
+        "16 clients at once",
     ):
         assert row in done.stdout
     assert "Kept a picture between generations: 2,352 bytes" in done.stdout
