@@ -76,7 +76,7 @@ def _read(path, trim):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata, and of large pictures, which we refuse
-            with Image.open(path) as image:
+            with open(path, "rb") as file, Image.open(file) as image:
                 if image.width * image.height > Image.MAX_IMAGE_PIXELS:
                     raise InputError(f"{image.width}x{image.height} is over {Image.MAX_IMAGE_PIXELS:,} pixels")
                 image.load()
