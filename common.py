@@ -2,9 +2,11 @@
 
 import argparse
 import contextlib
+import io
 import os
 import shutil
 import sys
+import warnings
 
 try:
     import fcntl
@@ -106,11 +108,48 @@ def _lock(file):
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 
 
+def new_figure(width, height, note=""):
+    """An empty matplotlib figure, in inches. Raises InputError, which ends with `note`, where matplotlib is missing."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # older versions use what newer ones of their parts advise against
+            from matplotlib.figure import Figure  # noqa: PLC0415, an extra that nothing but the graphs needs
+    except ImportError:
+        raise InputError(f"the graphs need matplotlib; install it with pip install matplotlib{note}") from None
+    return Figure((width, height))
+
+
+def save_figure(figure, path):
+    """Write a matplotlib figure as a PNG file of 200 dots an inch, drawn in memory: no screen is needed."""
+    data = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of characters that its font lacks: a box is drawn for them
+        figure.savefig(data, format="png", dpi=200)
+    write_whole(path, data.getvalue())
+
+
 class Parser(argparse.ArgumentParser):
     """Reads a command line; what is wrong with it is said on one line, exit code 2."""
 
     def error(self, message):
         self.exit(2, f"{self.prog}: {' '.join(str(message).split())}; see {self.prog} --help\n")
+
+    def add_output_sum(self, default):
+        """The option that every script with a network has."""
+        self.add_argument("--output-sum", type=_sum, default=default, metavar="S", help="what outputs over 100 are "
+            f"scaled to add up to, as in the model's training (default: {default}); it changes the probabilities, not "
+            "the answer")  # fmt: skip
+
+
+def _sum(text):
+    """An output sum from the command line."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number <= 1e6:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, at most a million, found {text}")
+    return number
 
 
 def explain(error):

@@ -24,7 +24,7 @@ from PIL import Image
 import cnn
 import preprocessing
 from common import Parser, run
-from model import INPUTS, read_model
+from model import labels_of, read_model
 from server import RequestError, Server
 
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "demo.html")
@@ -67,11 +67,6 @@ def read_picture(data):
         raise too_large from None
     except Exception:  # Pillow's are of many kinds
         raise RequestError(400, "expected a whole PNG or JPEG picture, found a damaged one") from None
-
-
-def labels_of(model):
-    """The model's labels; where its file has none, '0', '1' and so on, one an output."""
-    return model[3] if len(model) > 3 else [str(output) for output in range(model[2].size // INPUTS)]
 
 
 def first_maps(pixels, kernels_1):
@@ -126,13 +121,10 @@ def main():
     add("--host", default="127.0.0.1", metavar="H", help="the address to serve (default: 127.0.0.1, for this machine "
         "alone; 0.0.0.0: for its network)")  # fmt: skip
     add("--port", type=int, default=8000, metavar="P", help="its port (default: 8000; 0: any that is free)")
-    add("--output-sum", type=float, default=cnn.OUTPUT_SUM, metavar="S", help="what outputs over 100 are scaled to add "
-        "up to, as in the model's training (default: 100)")  # fmt: skip
+    parser.add_output_sum(cnn.OUTPUT_SUM)
     options = parser.parse_args()
     if not 0 <= options.port <= 65535:
         parser.error(f"--port: expected 0 to 65535, found {options.port}")
-    if not 0 < options.output_sum <= 1e6:
-        parser.error(f"--output-sum: expected a number above 0, at most a million, found {options.output_sum}")
     model = read_model(options.model)
     warnings.simplefilter("ignore")  # Pillow's, of odd pictures; for all threads at once
     name = os.path.basename(options.model)

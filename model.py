@@ -82,6 +82,11 @@ def hand_set_kernels():
     return kernels_1.reshape(6, 25), kernels_2.reshape(6, 150)
 
 
+def labels_of(model):
+    """The labels of a model: those that its file names, otherwise 0, 1, 2 and so on."""
+    return list(model[3]) if len(model) > 3 else [str(number) for number in range(model[2].size // INPUTS)]
+
+
 def write_model(model, path):
     """Write the model as text, whole: the arrays, each followed by a comma, every number in full; then the labels."""
     kernels_1, kernels_2, weights = (np.asarray(array, float) for array in model[:3])

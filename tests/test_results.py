@@ -1,0 +1,199 @@
+"""results.py: the figures against plain loops, the graphs as files, the authors' logs, logs cut short."""
+
+import json
+import os
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+import metadata
+import results
+
+
+def write_log(path, rows, started=1488888888.25, predicted=True):
+    """A log of (label, cross entropy, softmax of the first label, predicted label) rows, last changed 10 minutes on."""
+    lines = [f"Training started (unix time): {started}", f"Current generation: {len(rows)}", "", ""]
+    for generation, row in enumerate(rows, 1):
+        lines.append(" ".join(map(str, [generation, *(row if predicted else row[:3])])))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    os.utime(path, (started + 600, started + 600))
+    return path
+
+
+@pytest.fixture
+def rows(rng):
+    """250 generations of 0s and 1s, as write_log() takes them; about 70 in 100 right."""
+    found = []
+    for label in rng.integers(2, size=250):
+        true = min(0.99, max(0.01, rng.normal(0.6, 0.2)))
+        first = true if label == 0 else 1 - true
+        found.append((str(label), float(-np.log10(true)), float(first), str(int(first < 0.5))))
+    return found
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def blue(picture):
+    return (picture[..., 2] > 150) & (picture[..., 0] < 100) & (picture[..., 1] < 100)
+
+
+def test_rolling_mean_is_that_of_a_plain_loop(rng):
+    values = rng.random(300)
+    expected = [np.mean(values[max(0, i - 99) : i + 1]) for i in range(300)]
+    np.testing.assert_allclose(results.rolling_mean(values, 99), expected, rtol=1e-12)
+    both = [np.mean(values[max(0, i - 7) : i + 8]) for i in range(300)]
+    np.testing.assert_allclose(results.rolling_mean(values, 7, 7), both, rtol=1e-12)
+    np.testing.assert_array_equal(results.rolling_mean(np.array([True, False, True, True]), 1), [1, 0.5, 0.5, 1])
+
+
+def test_the_authors_log_gives_the_same_right_as_ours(tmp_path, rows):
+    ours = metadata.read_metadata(write_log(tmp_path / "ours.doc", rows))
+    theirs = metadata.read_metadata(write_log(tmp_path / "theirs.doc", rows, predicted=False))
+    expected = [row[0] == row[3] for row in rows]
+    assert results.find_right(ours, ["0", "1"]).tolist() == expected
+    assert results.find_right(theirs, ["0", "1"]).tolist() == expected
+    assert results.find_right(theirs, ["1", "0"]).tolist() == [not right for right in expected]
+    assert results.find_right(theirs, ["0", "1", "2"]).tolist() == expected  # by the cross entropy
+
+
+def test_the_labels_are_the_settings_or_the_logs(tmp_path):
+    read = metadata.read_metadata(write_log(tmp_path / "a.doc", [("1", 0.1, 0.8, "1")], predicted=False))
+    assert results.labels_of(read, {}) == ["0", "1"]
+    assert results.labels_of(read, {"labels": ["7", "1"]}) == ["7", "1"]
+    assert results.labels_of(read, {"labels": ["7", "8"]}) == ["0", "1"]  # of another training
+    read = metadata.read_metadata(write_log(tmp_path / "b.doc", [("b", 0.1, 0.8, "b"), ("a", 0.1, 0.8, "b")]))
+    assert results.labels_of(read, {}) == ["a", "b"]
+
+
+def test_the_summary_and_the_graphs(tmp_path, rows, run_script):
+    write_log(tmp_path / "metadata.doc", rows)
+    (tmp_path / "metadata.doc.resume").write_text(
+        json.dumps({"alpha": 2e-8, "labels": ["0", "1"], "output_sum": 10, "seed": 7, "generation": 1, "weights": [1]})
+    )
+    done = run_script("results.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "metadata.doc: 250 generations in 0:10:00 (h:min:s, by the file's date)"
+    assert lines[1] == "labels 0 1, alpha 0.00000002, output sum 10, seed 7"
+    for title, last in (("last 100", rows[-100:]), ("last 250", rows)):
+        at = next(number for number, line in enumerate(lines) if line.startswith(title))
+        for line, of_label in zip(lines[at + 1 : at + 4], (last, *[[r for r in last if r[0] == x] for x in "01"])):
+            mean = sum(row[1] for row in of_label) / len(of_label)
+            right = sum(row[0] == row[3] for row in of_label)
+            share = f"{right} of {len(of_label)}, {100 * right / len(of_label):.1f}%"
+            assert f"{mean:.4f}    {10**-mean:.4f}  {share}" in line
+    assert "the paper" not in done.stdout
+    for name in ("cross_entropy.png", "right.png"):
+        picture = pixels(tmp_path / name)
+        assert picture.shape == (780, 1260, 3)
+        assert blue(picture).sum() > 1000
+        assert (picture[120:660, 200:1100].max(axis=2) < 60).sum() > 500  # the trend line
+
+
+def test_the_dots_are_where_the_means_are(rows):
+    means = results.rolling_mean(np.array([row[1] for row in rows]), 99)
+    figure = results.draw_cross_entropy(np.arange(1, 251), means, 100, 5e-9)
+    dots, trend = figure.axes[0].lines
+    np.testing.assert_array_equal(dots.get_xydata(), np.column_stack((np.arange(1, 251), means)))
+    assert trend.get_color() == "black"
+    assert (
+        figure.axes[0].get_title() == f"Cross entropy: alpha 0.000000005, 250 generations, last value {means[-1]:.4f}"
+    )
+    figure = results.draw_right(np.arange(1, 251), np.full(250, 0.75), 100, None)
+    np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), 75)
+    np.testing.assert_allclose(figure.axes[0].lines[1].get_ydata(), 75)
+    assert figure.axes[0].get_title() == "Right: 250 generations, last value 75.0%"
+
+
+@pytest.mark.parametrize(("settings", "shown"), [({}, True), ({"alpha": 5e-9}, True), ({"alpha": 1e-8}, False)])
+def test_the_papers_figures_stand_beside_its_own_settings(tmp_path, rows, settings, shown):
+    read = metadata.read_metadata(write_log(tmp_path / "metadata.doc", rows))
+    read = np.resize(read, results.PAPER_GENERATIONS)
+    right = results.find_right(read, ["0", "1"])
+    text = results.summary(tmp_path / "metadata.doc", read, right, ["0", "1"], settings)
+    assert ("the paper, last 100         0.1728    0.6717  85.15%" in text) is shown
+    text = results.summary(tmp_path / "metadata.doc", read[1:], right[1:], ["0", "1"], settings)
+    assert "the paper" not in text
+
+
+@pytest.mark.parametrize(("seconds", "known"), [(3600, True), (-5, False), (0, False), (86400 * 365, False)])
+def test_a_duration_that_makes_no_sense_is_left_out(tmp_path, rows, seconds, known):
+    path = write_log(tmp_path / "metadata.doc", rows)
+    os.utime(path, (0, 1488888888.25 + seconds))
+    found = results.duration(path, 3000)
+    assert found == (pytest.approx(seconds) if known else None)
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 100, 101])
+def test_short_logs(tmp_path, rows, run_script, count):
+    log = write_log(tmp_path / "a log.doc", rows[:count])
+    log.write_bytes(log.read_bytes() + b"%d 0 0.2" % (count + 1))  # being written
+    done = run_script("results.py", log, "--output", tmp_path / "new" / "folder", "--window", "50")
+    assert done.returncode == 0, done.stderr
+    assert f": {count} generation" in done.stdout
+    assert f"last {min(count, 100)} " in done.stdout
+    for name in ("cross_entropy.png", "right.png"):
+        assert blue(pixels(tmp_path / "new" / "folder" / name)).any()
+
+
+def test_a_million_generations_are_thinned_and_drawn():
+    values = np.tile([0.1, 0.3], 500_000)
+    means = results.rolling_mean(values, 99)
+    np.testing.assert_allclose(means[99:], 0.2, rtol=1e-9)
+    figure = results.draw_cross_entropy(np.arange(1, 1_000_001), means, 100, None)
+    dots = figure.axes[0].lines[0].get_xdata()
+    assert len(dots) == results.DOTS
+    assert (dots[0], dots[-1]) == (1, 1_000_000)
+
+
+def test_without_matplotlib_the_summary_and_one_line(tmp_path, rows, run_script):
+    write_log(tmp_path / "metadata.doc", rows)
+    (tmp_path / "absent").mkdir()
+    (tmp_path / "absent" / "matplotlib.py").write_text("raise ImportError('as if it were not there')")
+    done = run_script("results.py", cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path / "absent")})
+    assert done.returncode == 1
+    assert "last 100" in done.stdout
+    needed = "the graphs need matplotlib; install it with pip install matplotlib (the summary above needs none)"
+    assert done.stderr == f"results.py: {needed}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["empty.doc"], 1),
+        (["started.doc"], 1),
+        (["absent.doc"], 1),
+        (["."], 1),
+        (["broken.doc"], 1),
+        (["metadata.doc", "--output", "metadata.doc"], 1),
+        (["--window", "0"], 2),
+        (["--window", "many"], 2),
+    ],
+)
+def test_a_mistake_is_one_line(tmp_path, rows, run_script, arguments, code):
+    write_log(tmp_path / "metadata.doc", rows)
+    (tmp_path / "empty.doc").write_text("")
+    (tmp_path / "started.doc").write_text("started 1.0\ngeneration 0\n\n\n")
+    (tmp_path / "broken.doc").write_text("a\nb\n\n\n1 0 0.5 0.5 0\nnothing\n2 0 0.5 0.5 0\n")
+    done = run_script("results.py", *arguments, cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (code, 1)
+    assert done.stderr.startswith("results.py: ")
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("*.png"))
+
+
+def test_it_needs_no_other_script(tmp_path, rows, run_script):
+    for name in ("results.py", "metadata.py", "checkpoint.py", "common.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    write_log(tmp_path / "metadata.doc", rows)
+    done = run_script(tmp_path / "results.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert pathlib.Path(tmp_path / "right.png").exists()
