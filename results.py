@@ -88,11 +88,9 @@ def summary(path, rows, right, labels, settings):
     """What the log says, in words: its settings as far as known, and a table for each of LASTS."""
     seconds = duration(path, len(rows))
     took = "" if seconds is None else f" in {datetime.timedelta(seconds=round(seconds))} (h:min:s, by the file's date)"
-    known = [
-        f"{name.replace('_', ' ')} {settings[name]}" for name in ("output_sum", "seed", "dataset") if name in settings
-    ]
-    if "alpha" in settings:
-        known.insert(0, f"alpha {plain(settings['alpha'])}")
+    known = [f"{name} {plain(settings[key])}" for name, key in (("alpha", "alpha"), ("output sum", "output_sum"))
+             if key in settings]  # fmt: skip
+    known += [f"{name} {settings[name]}" for name in ("seed", "dataset") if name in settings]
     lines = [f"{path}: {len(rows):,} generations{took}", ", ".join([f"labels {' '.join(labels)}", *known])]
     for last in sorted({min(len(rows), last) for last in LASTS}):
         lines += ["", *table(rows[-last:], right[-last:], labels, is_the_papers(rows, labels, settings))]

@@ -587,7 +587,11 @@ def test_a_port_in_use_is_said_on_one_line(started, run_script):
         (1, ["--model", "nothing.doc"], "demo.py: nothing.doc: No such file or directory"),
         (2, ["--port", "70000"], "demo.py: --port: expected 0 to 65535, found 70000; see demo.py --help"),
         (2, ["--port", "x"], "demo.py: argument --port: "),
-        (2, ["--output-sum", "nan"], "demo.py: --output-sum: expected a number above 0, at most a million, found nan"),
+        (
+            2,
+            ["--output-sum", "nan"],
+            "demo.py: argument --output-sum: expected a number above 0, at most a million, found nan",
+        ),
     ],
 )
 def test_what_cannot_be_served_is_said_on_one_line(run_script, code, arguments, said):

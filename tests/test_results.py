@@ -1,6 +1,5 @@
 """results.py: the figures against plain loops, the graphs as files, the authors' logs, logs cut short."""
 
-import json
 import os
 import pathlib
 import shutil
@@ -10,6 +9,7 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
+import checkpoint
 import metadata
 import results
 
@@ -75,14 +75,15 @@ def test_the_labels_are_the_settings_or_the_logs(tmp_path):
 
 def test_the_summary_and_the_graphs(tmp_path, rows, run_script):
     write_log(tmp_path / "metadata.doc", rows)
-    (tmp_path / "metadata.doc.resume").write_text(
-        json.dumps({"alpha": 2e-8, "labels": ["0", "1"], "output_sum": 10, "seed": 7, "generation": 1, "weights": [1]})
-    )
+    settings = {"alpha": 2e-8, "generations": 250, "labels": ["0", "1"], "dataset": "d", "output_sum": 10.0, "seed": 7,
+                "alpha_decay": False, "average": False, "trim": False, "pictures": ""}  # fmt: skip
+    weights = np.zeros((1, 302))
+    checkpoint.write_checkpoint(tmp_path / "metadata.doc", checkpoint.State(settings, 250, weights, weights))
     done = run_script("results.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "metadata.doc: 250 generations in 0:10:00 (h:min:s, by the file's date)"
-    assert lines[1] == "labels 0 1, alpha 0.00000002, output sum 10, seed 7"
+    assert lines[1] == "labels 0 1, alpha 0.00000002, output sum 10, seed 7, dataset d"
     for title, last in (("last 100", rows[-100:]), ("last 250", rows)):
         at = next(number for number, line in enumerate(lines) if line.startswith(title))
         for line, of_label in zip(lines[at + 1 : at + 4], (last, *[[r for r in last if r[0] == x] for x in "01"])):
@@ -191,7 +192,7 @@ def test_a_mistake_is_one_line(tmp_path, rows, run_script, arguments, code):
 
 
 def test_it_needs_no_other_script(tmp_path, rows, run_script):
-    for name in ("results.py", "metadata.py", "checkpoint.py", "common.py"):
+    for name in ("results.py", "metadata.py", "checkpoint.py", "model.py", "common.py"):
         shutil.copy(ROOT / name, tmp_path / name)
     write_log(tmp_path / "metadata.doc", rows)
     done = run_script(tmp_path / "results.py", cwd=tmp_path)
