@@ -1,6 +1,8 @@
 """What several test files share: the real pictures where they are, a small data set of our own, running a script."""
 
+import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -8,6 +10,8 @@ import time
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+
+from fonts import FONT_FOLDERS, find_faces
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -53,6 +57,19 @@ def run_script():
         return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
 
     return start
+
+
+@pytest.fixture(scope="session")
+def fonts(tmp_path_factory):
+    """A folder with a font each of 12 to 24 families; skipped where the system has fewer."""
+    families = find_faces([*FONT_FOLDERS, *map(str, ROOT.glob(".venv*"))])
+    if len(families) < 12:
+        pytest.skip("too few fonts on this machine")
+    folder = tmp_path_factory.mktemp("fonts")
+    for _, faces in families[:: len(families) // 12][:24]:
+        path = faces[0][0]
+        shutil.copy(path, folder / os.path.basename(path))
+    return str(folder)
 
 
 def wait_for(condition):
