@@ -41,7 +41,7 @@ def cnn(image_path, model, label=None, training=False, *, output_sum=OUTPUT_SUM,
     the one-hot vector (n,), `rng` a numpy.random.Generator (or dropout_masks() of one), and Trained is returned.
     """
     kernels_1, kernels_2, weights = model[:3]
-    if isinstance(image_path, np.ndarray) and image_path.shape == (6, 14, 14):
+    if getattr(image_path, "shape", None) == (6, 14, 14):
         maps = image_path
     else:
         maps = first_layer(read_pixels(image_path), kernels_1)  # (32, 32) -> (6, 14, 14)
@@ -106,7 +106,7 @@ def max_pool(maps):
 
 
 def dropout(maps, keep):
-    """Each value that is not to be kept becomes 0; keep is as large as maps, and True or False.
+    """Each value that is not to be kept becomes 0; keep is as large as maps, 1 or 0 for each value.
 
     Oddity 3: the values that stay are not rescaled, so the next layer sees smaller sums while training than after it.
     """
@@ -123,9 +123,12 @@ def dropout_masks(rng, at_once=16):
     threshold_1, threshold_2 = round(DROPOUT_1 * 65536), round(DROPOUT_2 * 65536)
     while True:
         numbers = rng.bit_generator.random_raw(at_once * RAW_A_GENERATION).view(np.uint16).reshape(at_once, 1328)
-        keep_1 = (numbers[:, :1176] >= threshold_1).reshape(at_once, 14, 14, 6).transpose(0, 3, 1, 2)
-        keep_2 = (numbers[:, 1176:1326] >= threshold_2).reshape(at_once, 6, 5, 5)  # two numbers are left over
-        yield from zip(keep_1, keep_2)
+        keep_1 = (numbers[:, :1176] >= threshold_1).astype(np.int16)  # 1 or 0, of the type of the maps they meet
+        keep_2 = (numbers[:, 1176:1326] >= threshold_2).astype(np.float32)  # two numbers of 1,328 are left over
+        yield from zip(
+            keep_1.reshape(at_once, 14, 14, 6).transpose(0, 3, 1, 2),
+            keep_2.reshape(at_once, 6, 5, 5),
+        )
 
 
 def flatten(maps):

@@ -102,7 +102,8 @@ def run_generations(state, pictures, log, write, stopped):
     labels, alpha, generations = (state.settings[name] for name in ("labels", "alpha", "generations"))
     output_sum, alpha_decay, average = (state.settings[name] for name in ("output_sum", "alpha_decay", "average"))
     picture_rng, masks = random_sources(state)
-    model = cnn.prepare(with_weights(state, state.weights))  # shares its weights with `state`
+    weights = state.weights.reshape(len(labels), -1)  # the same numbers, a row a label: (n, 151)
+    model = cnn.prepare(with_weights(state, weights))
     one_hot = list(np.eye(len(labels)))
     recent = deque(maxlen=RECENT)
     write(recent)
@@ -111,7 +112,7 @@ def run_generations(state, pictures, log, write, stopped):
         rate = alpha * (1 - (generation - 1) / generations) if alpha_decay else alpha
         maps, correct = pictures[int(picture_rng.random() * len(pictures))]
         result = cnn.cnn(maps, model, one_hot[correct], True, output_sum=output_sum, rng=masks)
-        update(state.weights, rate, result)
+        update(weights, rate, result)
         if average and generation > generations // 2:
             state.weights_sum += state.weights
         state.generation = generation
@@ -128,14 +129,14 @@ def run_generations(state, pictures, log, write, stopped):
 
 
 def update(weights, alpha, result):
-    """One step of gradient descent, in place, on the fully connected weights (1, n * 151); the kernels never change.
+    """One step of gradient descent, in place, on the fully connected weights (n, 151); the kernels never change.
 
     For each weight: derivative = (softmax - label)[output] x flattened[input], weight -= alpha x derivative.
     Oddity 8: the kernels are left as they were set by hand. The derivative is that of a softmax right after the sums,
     without the absolute value and the scaling (oddities 4 and 6).
     """
     error = result.softmax - result.label  # (n,)
-    weights -= ((alpha * error)[:, np.newaxis] * result.flattened).reshape(1, -1)  # (n, 151) -> (1, n * 151)
+    weights -= (alpha * error)[:, np.newaxis] * result.flattened  # (n, 1) x (151,) -> (n, 151)
 
 
 def random_sources(state):

@@ -106,7 +106,7 @@ def test_cross_entropy_of_a_certain_right_answer_is_plain_zero():
 def test_dropout_has_its_rate_everywhere_and_no_neighbourhoods(rng, which, probability):
     runs = 4000
     masks = cnn.dropout_masks(rng)
-    dropped = ~np.array([next(masks)[which].ravel() for _ in range(runs)])
+    dropped = np.array([next(masks)[which].ravel() == 0 for _ in range(runs)])
     spread = (probability * (1 - probability) / runs) ** 0.5
     assert dropped.mean() == pytest.approx(probability, abs=5 * spread / dropped.shape[1] ** 0.5 + 1 / 65536)
     assert abs(dropped.mean(axis=0) - probability).max() < 6 * spread
@@ -115,7 +115,7 @@ def test_dropout_has_its_rate_everywhere_and_no_neighbourhoods(rng, which, proba
 
 
 def test_dropout_does_not_rescale():
-    maps, keep = np.array([[[7.0, -3.0], [5.0, 2.0]]]), np.array([[[True, False], [False, True]]])
+    maps, keep = np.array([[[7.0, -3.0], [5.0, 2.0]]]), np.array([[[1, 0], [0, 1]]])
     assert cnn.dropout(maps, keep).tolist() == [[[7, 0], [0, 2]]]
 
 

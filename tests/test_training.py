@@ -27,11 +27,11 @@ def files(folder):
 
 
 def test_update_follows_the_formula(rng):
-    weights = rng.normal(size=(1, 302))
+    weights = rng.normal(size=(2, 151))
     result = cnn.Trained(0.5, np.array([0.0, 1.0]), np.array([0.7, 0.3]), rng.normal(size=151) * 1e5)
     expected = weights.copy()
     for i in range(302):
-        expected[0, i] -= 5e-9 * (result.softmax - result.label)[i // 151] * result.flattened[i % 151]
+        expected[i // 151, i % 151] -= 5e-9 * (result.softmax - result.label)[i // 151] * result.flattened[i % 151]
     training.update(weights, 5e-9, result)
     np.testing.assert_allclose(weights, expected, rtol=1e-14)
 
@@ -226,9 +226,9 @@ def test_average_writes_the_mean_of_the_last_half_beside_the_last_weights(datase
 
     monkeypatch.setattr(training, "update", note)
     returned = train(tmp_path, dataset, generations, alpha=1e-7, average=True)
-    np.testing.assert_allclose(returned[2], np.mean(seen[generations // 2 :], axis=0), rtol=1e-12)
+    np.testing.assert_allclose(returned[2][0], np.mean(seen[generations // 2 :], axis=0).ravel(), rtol=1e-12)
     assert np.array_equal(model.read_model(tmp_path / "model.doc")[2], returned[2])
-    assert np.array_equal(model.read_model(tmp_path / "model.doc.last")[2], seen[-1])
+    assert np.array_equal(model.read_model(tmp_path / "model.doc.last")[2][0], seen[-1].ravel())
 
 
 def test_trim_trains_on_what_fit_makes_of_a_picture_when_it_trims(dataset, tmp_path):
