@@ -20,12 +20,15 @@ random.seed(1)
 until = time.monotonic() + seconds
 resume = os.path.exists("metadata.doc.resume")
 for _ in range(kills):
+    told, tell = os.pipe()
     child = os.fork()
     if not child:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, the child is killed
-        training.train(5e-9, 10**9, "model.doc", "metadata.doc", seed=6, resume=resume)
-    while not os.path.exists("metadata.doc.resume"):
-        time.sleep(0.001)
+        settings = {"seed": 6, "resume": resume, "progress": lambda *_, tell=tell: os.write(tell, b".")}
+        training.train(5e-9, 10**9, "model.doc", "metadata.doc", **settings)
+    os.read(told, 1)  # it trains now
+    os.close(told)
+    os.close(tell)
     time.sleep(random.random() * 0.06)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)

@@ -154,8 +154,8 @@ def test_killed_hundreds_of_times_both_files_read_and_the_run_is_the_same(datase
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     lost = [int(line) for line in done.stdout.split()]
-    print(f"{len(lost)} kills, at most {max(lost)} generations to do again")
     assert len(lost) >= 50
+    assert any(lost)  # some kills met a writing between the log and the checkpoint
     aim = training.read_checkpoint(tmp_path / "metadata.doc").generation + 100
     train(tmp_path, aim, resume=True)
     pieces = files(tmp_path)
