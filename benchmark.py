@@ -209,6 +209,30 @@ def time_table(rounds):
     table(rows, ("a generation", "microseconds", "times (a)", "times (a), single precision"))
 
 
+def memory_table(large):
+    """Print how much memory a training takes, and how long reading its pictures; `large`: with 62,992 of them, too."""
+    megabytes, reading = peak_memory(HERE / "dataset", ("0", "1"))
+    rows = [["520", f"{megabytes:.0f} MB", f"{reading:.1f} s"]]
+    if large:
+        with tempfile.TemporaryDirectory() as folder:
+            large_dataset(folder)
+            megabytes, reading = peak_memory(folder, tuple("0123456789"))
+        rows.append([f"{CHARS74K:,}", f"{megabytes:.0f} MB", f"{reading:.1f} s"])
+    table(rows, ("pictures", "peak memory of a training", "reading them"))
+    kept = sum(maps.nbytes for maps, _ in training.load_dataset(HERE / "dataset", "01")) / 520
+    print(f"Kept a picture between generations: {kept:,.0f} bytes\n")
+
+
+def length_table():
+    """Print what a generation takes at the beginning, in the middle and at the end of a million."""
+    marks = training_run(1_000_000)
+    steps = [(after - before) / (last - first) * 1e6 for (before, first), (after, last) in zip(marks, marks[1:-1])]
+    middle = next(index for index, (_, generation) in enumerate(marks) if generation >= 100_000)
+    parts = {"1,000": steps[:5], "100,000": steps[middle - 2 : middle + 3], "1,000,000": steps[-5:]}
+    rows = [[around, f"{statistics.median(part):.1f}"] for around, part in parts.items()]
+    table(rows, ("around generation", "microseconds a generation"))
+
+
 def main():
     parser = Parser(description="Measure the speed of a generation beside its floor and its peers.")
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="how often (default: 15)")
@@ -218,23 +242,9 @@ def main():
     demo_table()
     shell = statistics.median(classify_in_a_shell() for _ in range(5))
     print(f"One picture classified by a new Python, import included: {shell * 1000:.0f} ms\n")
-    kept = sum(maps.nbytes for maps, _ in training.load_dataset(HERE / "dataset", "01")) / 520
-    megabytes, reading = peak_memory(HERE / "dataset", ("0", "1"))
-    rows = [["520", f"{megabytes:.0f} MB", f"{reading:.1f} s"]]
+    memory_table(options.large)
     if options.large:
-        with tempfile.TemporaryDirectory() as folder:
-            large_dataset(folder)
-            megabytes, reading = peak_memory(folder, tuple("0123456789"))
-        rows.append([f"{CHARS74K:,}", f"{megabytes:.0f} MB", f"{reading:.1f} s"])
-    table(rows, ("pictures", "peak memory of a training", "reading them"))
-    print(f"Kept a picture between generations: {kept:,.0f} bytes\n")
-    if options.large:
-        marks = training_run(1_000_000)
-        steps = [(after - before) / (last - first) * 1e6 for (before, first), (after, last) in zip(marks, marks[1:-1])]
-        middle = next(index for index, (_, generation) in enumerate(marks) if generation >= 100_000)
-        parts = {"1,000": steps[:5], "100,000": steps[middle - 2 : middle + 3], "1,000,000": steps[-5:]}
-        rows = [[around, f"{statistics.median(part):.1f}"] for around, part in parts.items()]
-        table(rows, ("around generation", "microseconds a generation"))
+        length_table()
     return 0
 
 
