@@ -38,7 +38,8 @@ def cnn(image_path, model, label=None, training=False, *, output_sum=OUTPUT_SUM,
 
     image_path: a picture of any size or mode, which is fitted in memory; or a (32, 32) or (32, 32, 3) array of 0 to
     255; or what first_layer() made of one, (6, 14, 14). model: see model.py, or prepare(). While training, `label` is
-    the one-hot vector (n,), `rng` a numpy.random.Generator (or dropout_masks() of one), and Trained is returned.
+    the one-hot vector (n,), `rng` a numpy.random.Generator (or dropout_masks() of one; without it chance decides), and
+    Trained is returned.
     """
     kernels_1, kernels_2, weights = model[:3]
     if getattr(image_path, "shape", None) == (6, 14, 14):
@@ -46,7 +47,9 @@ def cnn(image_path, model, label=None, training=False, *, output_sum=OUTPUT_SUM,
     else:
         maps = first_layer(read_pixels(image_path), kernels_1)  # (32, 32) -> (6, 14, 14)
     if training:
-        keep_1, keep_2 = next(dropout_masks(rng, 1) if isinstance(rng, np.random.Generator) else rng)
+        if rng is None or isinstance(rng, np.random.Generator):
+            rng = dropout_masks(rng or np.random.default_rng(), 1)
+        keep_1, keep_2 = next(rng)
         maps = dropout(maps, keep_1)
     maps = layer(maps, kernels_2)  # (6, 14, 14) -> (6, 5, 5)
     if training:
@@ -56,7 +59,7 @@ def cnn(image_path, model, label=None, training=False, *, output_sum=OUTPUT_SUM,
     probabilities = softmax(outputs)  # n -> n
     if not training:
         return np.array(probabilities)
-    return Trained(cross_entropy(probabilities, label.tolist()), label, np.array(probabilities), flattened)
+    return Trained(cross_entropy(probabilities, label), label, np.array(probabilities), flattened)
 
 
 def read_pixels(image_path):
@@ -178,7 +181,7 @@ def cross_entropy(probabilities, label):
     for share, probability in zip(label, probabilities):
         if share:
             total -= share * log10(max(probability, SMALLEST))
-    return total
+    return float(total)
 
 
 # The fast way through layer 2, for training. 2x2 pooling takes the largest of four neighbouring windows of 5x5, and the

@@ -166,6 +166,12 @@ def test_training_returns_the_four_values_in_the_papers_order(paper, dataset, rn
     np.testing.assert_array_equal(softmax, cnn.softmax(cnn.scale_outputs(cnn.fully_connected(flattened, paper[2]))))
 
 
+def test_training_takes_a_plain_list_as_label_and_no_rng(paper, dataset):
+    result = cnn.cnn(str(dataset / "1" / "img002-00001.png"), paper, [0, 1], True)
+    assert result.cross_entropy == pytest.approx(-np.log10(result.softmax[1]))
+    assert type(result.cross_entropy) is float
+
+
 def test_a_path_an_array_and_the_first_layers_maps_are_the_same_picture(paper, dataset):
     path = dataset / "0" / "img001-00002.png"
     pixels = np.asarray(Image.open(path))
