@@ -222,9 +222,9 @@ def render(dataset, labels, per_label, folders, seed, vary=False, hold_out=0):
     """Draw `per_label` pictures of each label from fonts, no two of a label alike.
 
     Each set of labels is from one font file; with `vary`, beyond each font's plain picture there are varied ones of it.
-    hold_out: this share of the font families is kept back, and `dataset`-held-out gets a plain picture of each label
-    that a font of theirs has, one font of each family and style, none of which is in `dataset`. Returns the names of
-    the families used, and of those held out. Raises InputError if there are too few fonts, or pictures there already.
+    hold_out: this share of the font families is kept back, and `dataset`-held-out gets a plain picture of each of their
+    fonts that has the label, none of which is in `dataset`. Returns the names of the families used, and of those held
+    out. Raises InputError if there are too few fonts, or pictures there already.
     """
     held_dataset = f"{os.path.normpath(dataset)}-held-out"
     for folder in [dataset, held_dataset] if hold_out else [dataset]:
@@ -238,7 +238,7 @@ def render(dataset, labels, per_label, folders, seed, vary=False, hold_out=0):
         families, held = split_families(families, hold_out, rng)
     draw = draw_pen_sets if vary else draw_sets
     pictures, used = draw(families, labels, per_label, rng)
-    held_fonts = [(path, open_font(path, labels)) for _, path in choose_faces(held, rng)]
+    held_fonts = [(path, open_font(path, labels)) for _, faces in held for path, _ in faces]
     held_fonts = [(path, font) for path, font in held_fonts if font]
     held_pictures = {}
     for label in labels if held_fonts else ():
