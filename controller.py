@@ -123,6 +123,7 @@ class Screen:
               f"{self.generation:,} in all")  # fmt: skip
         print(f"last {len(self.recent)} generations, on training pictures with dropout on: {quality(self.recent)}")
         print(f"written: {options.model_file} (the model), {options.metadata_file} (a line for each generation)")
+        print(f"draw its graphs: python results.py {options.metadata_file}")
         if stopped:
             print("go on: python controller.py --resume, with the same --model and --metadata if you named them")
         print("classify a picture: python -c \"import cnn, model; "

@@ -27,7 +27,7 @@ def test_it_trains_and_says_what_it_wrote_how_good_it_was_and_how_to_go_on(datas
     right = int((rows["label"] == rows["predicted"])[-100:].sum())
     assert f"cross entropy {rows['cross_entropy'][-100:].mean():.4f}  right {right} of 100 ({right}.0%)" in done.stdout
     assert "model.doc" in done.stdout
-    assert "metadata.doc" in done.stdout
+    assert "python results.py metadata.doc" in done.stdout
 
 
 def test_the_command_it_ends_with_classifies_a_picture(dataset, tmp_path, run_script):
