@@ -22,6 +22,7 @@ SETTINGS = {
     "alpha_decay": bool,
     "average": bool,
     "trim": bool,
+    "dropout": bool,
     "pictures": str,  # a mark of what they are, as check_pictures() in training.py makes it
 }
 
@@ -55,7 +56,7 @@ def read_checkpoint(metadata_file):
     path = path_of(metadata_file)
     try:
         with open(path, encoding="utf-8") as file:
-            kept = json.load(file)
+            kept = {"dropout": True, **json.load(file)}  # which checkpoints did not say when there was no choice
         settings = {name: kind(kept[name]) for name, kind in SETTINGS.items()}
         weights = np.array([kept["weights"]], float)
         weights_sum = np.array([kept["weights_sum"]], float) if settings["average"] else np.zeros_like(weights)

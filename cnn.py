@@ -20,6 +20,7 @@ DROPOUT_2 = 0.20  # the same after max pooling 2
 LARGEST_SUM = 100  # outputs that add up to more than this are scaled
 OUTPUT_SUM = 100  # ... so that they add up to this; the paper's published figures fit 10 (README.md, "The two sums")
 BIAS = np.ones(1)
+KEEP_ALL = 1, 1  # instead of a pair of dropout_masks()
 RAW_A_GENERATION = 332  # numbers of 64 bits that dropout draws for the (1,176 + 150) values of one picture
 SMALLEST = 1e-300  # a probability below this counts as this: a cross entropy is at most 300, never infinite
 
@@ -37,29 +38,36 @@ def cnn(image_path, model, label=None, training=False, *, output_sum=OUTPUT_SUM,
     """The whole network on one picture: its softmax (n,), a probability for each label.
 
     image_path: a picture of any size or mode, which is fitted in memory; or a (32, 32) or (32, 32, 3) array of 0 to
-    255; or what first_layer() made of one, (6, 14, 14). model: see model.py, or prepare(). While training, `label` is
-    the one-hot vector (n,), `rng` a numpy.random.Generator (or dropout_masks() of one; without it chance decides), and
-    Trained is returned.
+    255; or what first_layer() made of one, (6, 14, 14); or what features() did, (151,). model: see model.py, or
+    prepare(). While training, `label` is the one-hot vector (n,), `rng` a numpy.random.Generator (or dropout_masks() of
+    one; without it chance decides), and Trained is returned.
     """
     kernels_1, kernels_2, weights = model[:3]
-    if getattr(image_path, "shape", None) == (6, 14, 14):
-        maps = image_path
-    else:
-        maps = first_layer(read_pixels(image_path), kernels_1)  # (32, 32) -> (6, 14, 14)
-    if training:
+    if getattr(image_path, "shape", None) == (151,):
+        flattened = image_path
+    elif training:
         if rng is None or isinstance(rng, np.random.Generator):
             rng = dropout_masks(rng or np.random.default_rng(), 1)
-        keep_1, keep_2 = next(rng)
-        maps = dropout(maps, keep_1)
-    maps = layer(maps, kernels_2)  # (6, 14, 14) -> (6, 5, 5)
-    if training:
-        maps = dropout(maps, keep_2)
-    flattened = flatten(maps)  # (6, 5, 5) -> (151,)
+        flattened = features(image_path, kernels_1, kernels_2, next(rng))
+    else:
+        flattened = features(image_path, kernels_1, kernels_2)
     outputs = scale_outputs(fully_connected(flattened, weights), output_sum)  # (151,) -> n
     probabilities = softmax(outputs)  # n -> n
     if not training:
         return np.array(probabilities)
     return Trained(cross_entropy(probabilities, label), label, np.array(probabilities), flattened)
+
+
+def features(image_path, kernels_1, kernels_2, keep=KEEP_ALL):
+    """A picture, as cnn() takes it, to the fully connected layer's inputs (151,); keep: a pair of dropout_masks()."""
+    if getattr(image_path, "shape", None) == (6, 14, 14):
+        maps = image_path
+    else:
+        maps = first_layer(read_pixels(image_path), kernels_1)  # (32, 32) -> (6, 14, 14)
+    maps = dropout(maps, keep[0])
+    maps = layer(maps, kernels_2)  # (6, 14, 14) -> (6, 5, 5)
+    maps = dropout(maps, keep[1])
+    return flatten(maps)  # (6, 5, 5) -> (151,)
 
 
 def read_pixels(image_path):
@@ -109,7 +117,7 @@ def max_pool(maps):
 
 
 def dropout(maps, keep):
-    """Each value that is not to be kept becomes 0; keep is as large as maps, 1 or 0 for each value.
+    """Each value that is not to be kept becomes 0; keep is as large as maps, 1 or 0 for each value (or 1 for all).
 
     Oddity 3: the values that stay are not rescaled, so the next layer sees smaller sums while training than after it.
     """

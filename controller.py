@@ -23,6 +23,7 @@ DEFAULTS = {  # the paper's settings
     "alpha_decay": False,
     "average": False,
     "trim": False,
+    "dropout": True,
 }
 PLAIN_EVERY = 5  # seconds between two lines where the output is no terminal
 
@@ -58,6 +59,8 @@ def parse_options():
     add("--average", action="store_true", default=None, help="keep the mean of the weights over the last half of the "
         "run, and the last weights as FILE.last (the paper keeps the last)")  # fmt: skip
     add("--trim", action="store_true", default=None, help="cut pictures to their ink first (the paper does not)")
+    add("--no-dropout", dest="dropout", action="store_false", default=None, help="train without dropout (the paper has "
+        "it)")  # fmt: skip
     add("--resume", action="store_true", help="go on with the training that the two files hold, by default with its "
         "settings and up to its number of generations")  # fmt: skip
     given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
@@ -121,7 +124,8 @@ class Screen:
         done, seconds = self.generation - self.first, time.monotonic() - self.started
         print(f"{'stopped after' if stopped else 'trained'} {done:,} generations in {duration(seconds)}, "
               f"{self.generation:,} in all")  # fmt: skip
-        print(f"last {len(self.recent)} generations, on training pictures with dropout on: {quality(self.recent)}")
+        tried = f"on training pictures with dropout {'on' if options.dropout else 'off'}"
+        print(f"last {len(self.recent)} generations, {tried}: {quality(self.recent)}")
         print(f"written: {options.model_file} (the model), {options.metadata_file} (a line for each generation)")
         print(f"draw its graphs: python results.py {options.metadata_file}")
         if stopped:
@@ -133,7 +137,7 @@ class Screen:
 def quality(recent):
     """Mean cross entropy and number right of (cross entropy, right) pairs, in words.
 
-    Oddity 9: as in the paper these are training pictures, with dropout on.
+    Oddity 9: as in the paper these are training pictures, with dropout on (unless it is off altogether).
     """
     if not recent:
         return "no generation yet"

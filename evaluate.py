@@ -55,8 +55,15 @@ def main():
     if others:
         print(f"passed over, since the model has no such label: {' '.join(others)}")
     print(f"right: {right:,} of {tries:,}, {100 * right / tries:.1f}%")
+    folded = [label.casefold() for label in labels]
+    if len(set(folded)) < len(labels):
+        alike = np.equal.outer(folded, folded)  # [true label, answer]
+        as_one = counts[alike].sum()
+        print(f"right, both cases of a letter counting as one: {as_one:,} of {tries:,}, {100 * as_one / tries:.1f}%")
     print(f"mean cross entropy: {total / tries:.4f}, at an output sum of {options.output_sum:g}\n")
     print(confusion_table(labels, counts, tried))
+    if wrong:
+        print(f"\nmixed up most: {mixed_up(labels, counts)}")
     if options.sheet and wrong:
         write_whole(options.sheet, contact_sheet(wrong[:LARGEST_SHEET]))
         print(f"\nwritten: {options.sheet}, {min(len(wrong), LARGEST_SHEET):,} of the {len(wrong):,} it got wrong")
@@ -84,6 +91,13 @@ def confusion_table(labels, counts, tried):
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths)) for row in rows]
     return "\n".join([f"{'':{widths[0]}}  answer", *lines])
+
+
+def mixed_up(labels, counts, pairs=10):
+    """The pairs of labels that were taken for each other most often, in words. counts: (n, n), [true label, answer]."""
+    both = counts + counts.T
+    found = sorted((-both[a, b], a, b) for a in range(len(labels)) for b in range(a) if both[a, b])
+    return ", ".join(f"{labels[b]} and {labels[a]} {-times:,}" for times, a, b in found[:pairs])
 
 
 def contact_sheet(pictures):

@@ -32,7 +32,7 @@ def find_faces(folders):
     for folder in folders:
         for root, _, names in sorted(os.walk(folder)):
             for name in sorted(names):
-                if name.lower().endswith((".ttf", ".otf", ".pfb")):
+                if name.lower().endswith((".ttf", ".otf", ".pfb", ".woff")):
                     path = os.path.join(root, name)
                     try:
                         family, style = ImageFont.truetype(path, DRAWN_AT).getname()

@@ -41,6 +41,7 @@ def train(
     alpha_decay=False,
     average=False,
     trim=False,
+    dropout=True,
     resume=False,
     loading=None,
     progress=None,
@@ -50,7 +51,8 @@ def train(
     alpha: the learning rate. seed: the same seed gives the same files; without one it is drawn and printed.
     alpha_decay: alpha falls linearly to 0, which stills the weights towards the end. average: model_file gets the mean
     of the weights over the last half of the generations, and model_file.last the last weights. trim: pictures are cut
-    to their ink first (preprocessing.py). resume: go on, up to `generations`, with the training that the files hold,
+    to their ink first (preprocessing.py). dropout: False leaves it out, so that training sees
+    the values that classifying will see. resume: go on, up to `generations`, with the training that the files hold,
     which must have had the same settings; otherwise a new one begins, and the files of the last are kept as .bak.
     loading, progress: called with (pictures read, pictures in all), and about once a second with (generation, the last
     100 pairs of cross entropy and whether it was right). Ctrl-C ends it after a generation: the files are complete,
@@ -67,6 +69,7 @@ def train(
         "alpha_decay": alpha_decay,
         "average": average,
         "trim": trim,
+        "dropout": dropout,
     }
     check_settings(settings)
     with contextlib.ExitStack() as stack:
@@ -104,6 +107,8 @@ def run_generations(state, pictures, log, write, stopped):
     picture_rng, masks = random_sources(state)
     weights = state.weights.reshape(len(labels), -1)  # the same numbers, a row a label: (n, 151)
     model = cnn.prepare(with_weights(state, weights))
+    if not state.settings["dropout"]:  # then nothing before the fully connected layer ever changes
+        pictures = [(cnn.features(maps, *model[:2]), index) for maps, index in pictures]
     one_hot = list(np.eye(len(labels)))
     recent = deque(maxlen=RECENT)
     write(recent)

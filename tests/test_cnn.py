@@ -19,7 +19,7 @@ def paper():
 
 def flattened_of(path, network):
     """The inputs of the fully connected layer, without dropout."""
-    return cnn.flatten(cnn.layer(cnn.first_layer(cnn.read_pixels(path), network[0]), network[1]))
+    return cnn.features(path, *network[:2])
 
 
 def whole_maps(rng, *shape):
@@ -180,6 +180,7 @@ def test_a_path_an_array_and_the_first_layers_maps_are_the_same_picture(paper, d
     assert cnn.cnn(pixels, paper).tolist() == expected
     assert cnn.cnn(pixels.max(axis=2), paper).tolist() == expected
     assert cnn.cnn(cnn.first_layer(pixels.max(axis=2), paper[0]), paper).tolist() == expected
+    assert cnn.cnn(cnn.features(path, *paper[:2]), paper).tolist() == expected
 
 
 def test_the_input_is_the_largest_of_the_three_colours():

@@ -58,6 +58,7 @@ def test_the_defaults_are_the_papers(monkeypatch):
         "alpha_decay": False,
         "average": False,
         "trim": False,
+        "dropout": True,
         "model_file": "model.doc",
         "metadata_file": "metadata.doc",
         "resume": False,

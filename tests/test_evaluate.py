@@ -126,3 +126,17 @@ def test_a_mistake_is_one_line(dataset, tmp_path, random_model, run_script, argu
     assert (done.returncode, len(done.stderr.splitlines())) == (code, 1)
     assert done.stderr.startswith("evaluate.py: ")
     assert "Traceback" not in done.stderr
+
+
+def test_pairs_that_are_mixed_up_and_cases_counted_as_one(dataset, tmp_path, run_script):
+    counts = np.array([[5, 2, 0], [3, 6, 1], [0, 0, 7]])
+    assert evaluate.mixed_up(["0", "O", "a"], counts) == "0 and O 5, O and a 1"
+    (dataset / "0").rename(dataset / "b")
+    (dataset / "1").rename(dataset / "B")
+    network = [*model.hand_set_kernels(), np.zeros((1, 302)), ["B", "b"]]
+    network[2][0, :151] = 1  # whatever the picture: B
+    model.write_model(network, tmp_path / "m.doc")
+    done = run_script("evaluate.py", tmp_path / "m.doc", dataset)
+    assert "right: 4 of 8, 50.0%" in done.stdout
+    assert "right, both cases of a letter counting as one: 8 of 8, 100.0%" in done.stdout
+    assert done.stdout.endswith("mixed up most: B and b 4\n")
