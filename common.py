@@ -117,7 +117,8 @@ def new_figure(width, height, note=""):
             warnings.simplefilter("ignore")  # older versions use what newer ones of their parts advise against
             from matplotlib.figure import Figure  # noqa: PLC0415, an extra that nothing but the graphs needs
     except ImportError:
-        raise InputError(f"the graphs need matplotlib; install it with pip install matplotlib{note}") from None
+        ways = "pip install matplotlib, or sudo apt install python3-matplotlib"
+        raise InputError(f"the graphs need matplotlib; install it with {ways}{note}") from None
     return Figure((width, height))
 
 

@@ -10,12 +10,13 @@ import os
 import sys
 import warnings
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 
 from common import InputError, Parser, explain, run, write_whole
 
 SIZE = 32  # pixels, both ways
 TRIMMED = 24  # pixels, the longer side of trimmed ink: the height of the dataset's digits
+NOISE = 400  # a picture of more pixels than this at its longer side is smoothed before ink is looked for in it
 CONTRAST = 32  # grey levels, of 255, by which ink must be darker than its paper
 
 
@@ -23,7 +24,7 @@ def fit(image, trim=False):
     """Fit a PIL image undistorted into 32x32, centred on white: a 32x32 RGB image. The given one stays as it is.
 
     Only shrinks, antialiased, as in the paper. With `trim` the picture is first cut to its ink, which is scaled, up or
-    down, to 24 pixels at its longer side, on paper made white: what people draw or photograph needs this.
+    down, to 24 pixels at its longer side, black on white: what people draw or photograph needs this.
     """
     image = on_white(image)
     if trim:
@@ -50,11 +51,12 @@ def on_white(image):
 
 
 def cut_to_ink(image):
-    """The part of an RGB image that holds ink, on paper made white; without any ink, one white pixel.
+    """The part of an RGB image that holds ink, made black, on paper made white; without any ink, one white pixel.
 
-    Paper is as light as the lightest quarter of the pixels begins; ink is nearer to the darkest than to that.
+    Paper is as light as the lightest quarter of the pixels begins; ink is nearer to the darkest than to that. In a large
+    picture, a photo, each pixel is first replaced by the mean around it, so that noise and specks are not taken for ink.
     """
-    grey = image.convert("L")
+    grey = image.convert("L").filter(ImageFilter.BoxBlur(max(image.size) // NOISE))
     histogram, seen, paper = grey.histogram(), 0, 0
     while seen < 0.75 * image.width * image.height:
         seen, paper = seen + histogram[paper], paper + 1
@@ -63,7 +65,8 @@ def cut_to_ink(image):
     if paper - darkest < CONTRAST:
         return Image.new("RGB", (1, 1), "white")
     ink = grey.point(lambda value: 255 if value * 2 < paper + darkest else 0)
-    return image.crop(ink.getbbox()).point(lambda value: min(255, value * 255 // paper))
+    scale = 255 / (paper - darkest)
+    return image.crop(ink.getbbox()).point(lambda value: min(255, max(0, round((value - darkest) * scale))))
 
 
 def read_picture(path, trim=False):

@@ -24,7 +24,7 @@ PAPER_RIGHT = 85.15  # percent
 LASTS = (100, 5000)  # generations that the summary looks at: the paper's, and enough to be steady
 DOTS = 4000  # as many as a page can show
 TREND = 0.05  # the share of all generations that the trend line averages
-RATES = (0.1, 100_000)  # generations a second, from a Raspberry Pi's to more than any computer's
+RATES = (100, 100_000)  # generations a second, from an emulated Raspberry Pi's to more than any computer's
 
 
 def main():
@@ -98,7 +98,7 @@ def summary(path, rows, right, labels, settings):
 
 
 def duration(path, generations):
-    """Seconds from a training's start to its log's last change; None where these make no sense, as with a copy."""
+    """Seconds from a training's start to its log's last change; None where these make no sense, as with a clone."""
     started, _ = read_header(path)
     seconds = 0 if started is None else os.path.getmtime(path) - started
     return seconds if seconds > 0 and RATES[0] <= generations / seconds <= RATES[1] else None

@@ -216,3 +216,20 @@ def test_the_command_names_what_it_cannot_do_and_does_the_rest(tmp_path, run_scr
     assert opened(tmp_path / "a.png").size == (32, 32)
     done = run_script("preprocessing.py", "a.png", "x/a.png", "--output", "out", cwd=tmp_path)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+
+
+@pytest.mark.parametrize("fault", ["pencil", "noise", "specks", "shadow"])
+def test_trim_of_a_photo_is_that_of_a_clean_drawing(rng, fault):
+    grey = np.full((600, 800), 190.0)
+    grey *= np.linspace(1, 0.6, 800) if fault == "shadow" else 1
+    drawing = Image.new("L", (800, 600), "white")
+    ImageDraw.Draw(drawing).ellipse((300, 120, 480, 480), outline="black", width=24)
+    photo = np.where(np.asarray(drawing) < 128, 130 if fault == "pencil" else 40, grey)
+    if fault == "noise":
+        photo += rng.normal(0, 20, photo.shape)
+    if fault == "specks":
+        photo[rng.integers(600, size=40), rng.integers(800, size=40)] = 40
+    photo = Image.fromarray(np.clip(photo, 0, 255).astype(np.uint8))
+    found, clean = (np.asarray(preprocessing.fit(image, trim=True), float) for image in (photo, drawing))
+    assert np.abs(found - clean).max() < 150
+    assert np.abs(found - clean).mean() < 12
