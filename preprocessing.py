@@ -53,8 +53,8 @@ def on_white(image):
 def cut_to_ink(image):
     """The part of an RGB image that holds ink, made black, on paper made white; without any ink, one white pixel.
 
-    Paper is as light as the lightest quarter of the pixels begins; ink is nearer to the darkest than to that. In a large
-    picture, a photo, each pixel is first replaced by the mean around it, so that noise and specks are not taken for ink.
+    Paper is as light as the lightest quarter of the pixels begins; ink is nearer to the darkest than to that. A large
+    picture, a photo, is first smoothed for finding both, so that noise and specks are not taken for ink.
     """
     grey = image.convert("L").filter(ImageFilter.BoxBlur(max(image.size) // NOISE))
     histogram, seen, paper = grey.histogram(), 0, 0

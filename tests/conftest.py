@@ -15,6 +15,9 @@ from fonts import FONT_FOLDERS, find_faces
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+MATPLOTLIB = (
+    "the graphs need matplotlib; install it with pip install matplotlib, or sudo apt install python3-matplotlib"
+)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import MATPLOTLIB, ROOT
 from PIL import Image
 
 import cnn
@@ -104,4 +104,4 @@ def test_without_matplotlib_one_line(tmp_path, run_script):
     done = run_script("network.py", "0.png", "--model", PAPER, cwd=tmp_path,
                       env={**os.environ, "PYTHONPATH": str(tmp_path)})  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr == "network.py: the graphs need matplotlib; install it with pip install matplotlib, or sudo apt install python3-matplotlib\n"
+    assert done.stderr == f"network.py: {MATPLOTLIB}\n"
