@@ -9,7 +9,7 @@ in which all are measured in turn, so that the ratios hold when the machine's sp
 
 import os
 
-os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is loaded
+os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"))
 import io
 import pathlib
 import statistics
@@ -29,6 +29,7 @@ import demo
 import model
 import training
 from common import Parser, run
+from pictures import find_pictures
 
 try:
     import torch
@@ -171,7 +172,7 @@ def large_dataset(folder):
     """A data set of 62,992 pictures for ten labels, made of links to those in dataset/."""
     for label in "0123456789":
         os.mkdir(os.path.join(folder, label))
-        sources = training.find_pictures(HERE / "dataset", label)
+        sources = find_pictures(HERE / "dataset", label)
         for number in range(CHARS74K // 10 + (int(label) < CHARS74K % 10)):
             os.symlink(sources[number % len(sources)], os.path.join(folder, label, f"img001-{number + 1:05d}.png"))
 
@@ -242,7 +243,10 @@ def main():
     demo_table()
     shell = statistics.median(classify_in_a_shell() for _ in range(5))
     print(f"One picture classified by a new Python, import included: {shell * 1000:.0f} ms\n")
-    memory_table(options.large)
+    if os.path.exists("/proc/self/status"):
+        memory_table(options.large)
+    else:
+        print("Memory is measured on Linux only.\n")
     if options.large:
         length_table()
     return 0

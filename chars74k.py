@@ -34,7 +34,7 @@ from fonts import (
     open_font,
     split_families,
 )
-from pictures import CHARACTERS, picture_path
+from pictures import CHARACTERS, has_pictures, picture_path
 from preprocessing import fit, on_white
 
 ARCHIVES = {  # MD5 of each of Chars74K's archives of English characters
@@ -195,12 +195,6 @@ def start_dataset(dataset, kind):
     if found is None:
         os.makedirs(dataset, exist_ok=True)
         write_whole(path, f"{kind}\n".encode())
-
-
-def has_pictures(dataset, label):
-    """Whether a data set has a picture of the label already."""
-    folder = os.path.join(dataset, label)
-    return os.path.isdir(folder) and any(name.endswith(".png") for name in os.listdir(folder))
 
 
 def describe_archive(path):

@@ -1,4 +1,4 @@
-"""The network: each of its layers as one small function, and cnn(), which reads as the paper's list of them.
+"""The network: each of its layers as one small function; cnn() and features() read as the paper's list of them.
 
 Oddities of the paper that are kept on purpose are marked "Oddity N"; README.md lists them by that number.
 

@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import sys
+import time
 import warnings
 
 try:
@@ -36,13 +37,24 @@ def write_whole(path, data, sync=True):
                 os.fsync(file.fileno())
         if os.path.exists(path):
             shutil.copymode(path, new)
-        os.replace(new, path)
+        _replace(new, path)
     except BaseException as error:
         with contextlib.suppress(OSError):
             os.remove(new)
         if isinstance(error, OSError):
             error.filename, error.filename2 = path, None
         raise
+
+
+def _replace(new, path):
+    """os.replace(), which on Windows has to wait while somebody, an editor or a scanner, has the file open."""
+    for pause in (0.01, 0.1, 1, 0):
+        try:
+            return os.replace(new, path)
+        except PermissionError:
+            if os.name != "nt" or not pause:
+                raise
+            time.sleep(pause)
 
 
 def check_writable(path):
@@ -53,6 +65,8 @@ def check_writable(path):
     with open(new, "wb"):
         pass
     os.remove(new)
+    if os.path.exists(path) and not os.access(path, os.W_OK):
+        raise PermissionError(13, "is read-only, expected a file that can be written", path)
 
 
 def back_up(path, backup=None):
@@ -68,6 +82,8 @@ def back_up(path, backup=None):
     except OSError:
         shutil.copy2(path, new)  # where a disk knows no links
     os.replace(new, backup)
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(new)  # it stays where it was `backup` already, by another name
 
 
 @contextlib.contextmanager
@@ -81,15 +97,15 @@ def locked(path):
         file = open(name, "a+b")  # noqa: SIM115, closed below
         try:
             _lock(file)
-        except OSError:
+        except (BlockingIOError, PermissionError):  # held; the second is how Windows says it
             file.seek(0)
             holder = file.read(20).decode(errors="replace").strip() or "another"
             file.close()
             raise InputError(f"{path}: process {holder} is training it; wait for it, or name other files") from None
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), os.stat(name)):
                 break
-        file.close()  # its holder removed it while we waited
+        file.close()  # its holder removed it between our open() and our lock
     try:
         file.truncate(0)
         file.write(b"%d\n" % os.getpid())
@@ -99,6 +115,9 @@ def locked(path):
         with contextlib.suppress(OSError):
             os.remove(name)  # first removed, then let go, so that nobody locks a file that is about to vanish
         file.close()
+        if not fcntl:
+            with contextlib.suppress(OSError):
+                os.remove(name)  # Windows removes no open file; nor this one, if another has it open by now
 
 
 def _lock(file):
@@ -106,7 +125,7 @@ def _lock(file):
     if fcntl:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     else:
-        file.seek(1000)  # Windows lets nobody read what is locked, so not where the process number stands
+        file.seek(1 << 30)  # Windows lets nobody read what is locked: far beyond what reading the number buffers
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 
 
@@ -164,6 +183,8 @@ def explain(error):
 def run(main):
     """Run a script's `main()` and leave with its exit code; an error is one line on stderr, without a traceback."""
     script = os.path.basename(sys.argv[0])
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a label or name that the screen's encoding lacks
     try:
         sys.exit(main())
     except (InputError, OSError) as error:

@@ -4,6 +4,8 @@ python controller.py [--help]
 """
 
 import argparse
+import os
+import shlex
 import shutil
 import sys
 import time
@@ -125,9 +127,10 @@ class Screen:
         print(f"{'stopped after' if stopped else 'trained'} {done:,} generations in {duration(seconds)}, "
               f"{self.generation:,} in all")  # fmt: skip
         tried = f"on training pictures with dropout {'on' if options.dropout else 'off'}"
-        print(f"last {len(self.recent)} generations, {tried}: {quality(self.recent)}")
+        if self.recent:
+            print(f"last {len(self.recent)} generations, {tried}: {quality(self.recent)}")
         print(f"written: {options.model_file} (the model), {options.metadata_file} (a line for each generation)")
-        print(f"draw its graphs: python results.py {options.metadata_file}")
+        print(f"draw its graphs: python results.py {shlex.quote(os.fspath(options.metadata_file))}")
         if stopped:
             print("go on: python controller.py --resume, with the same --model and --metadata if you named them")
         print("classify a picture: python -c \"import cnn, model; "

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 import cnn
 from common import InputError, Parser, run, write_whole
 from model import labels_of, read_model
-from pictures import find_pictures
+from pictures import find_pictures, has_pictures
 from preprocessing import SIZE, read_picture
 
 SCALE = 3  # pixels on the contact sheet for one of a picture's
@@ -72,9 +72,12 @@ def main():
 
 
 def split_folders(folder, labels):
-    """The model's labels that have a folder of pictures, as their indexes; and the names of the other folders."""
+    """The model's labels that have a folder of pictures, as their indexes; and the names of the other folders.
+
+    On some disks A and a are one folder, which is listed under one of the two names.
+    """
     names = sorted(name for name in os.listdir(folder) if os.path.isdir(os.path.join(folder, name)))
-    tried = [index for index, label in enumerate(labels) if label in names]
+    tried = [index for index, label in enumerate(labels) if label in names or has_pictures(folder, label)]
     if not tried:
         raise InputError(
             f"{folder}: expected a folder for a label, {' '.join(labels)}, found {' '.join(names) or 'none'}"

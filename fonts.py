@@ -31,6 +31,8 @@ def find_faces(folders):
     families = {}
     for folder in folders:
         for root, _, names in sorted(os.walk(folder)):
+            if os.path.basename(os.path.dirname(root)) == "woff":
+                continue  # where Debian keeps, for web pages, doubles of fonts that stand beside
             for name in sorted(names):
                 if name.lower().endswith((".ttf", ".otf", ".pfb", ".woff")):
                     path = os.path.join(root, name)
@@ -44,15 +46,20 @@ def find_faces(folders):
     return sorted(families.items())
 
 
-def draw(font, character, height):
-    """The character as a 32x32 RGB picture, black on white, `height` pixels high, centred; None where it is empty."""
+def cut_glyph(font, character):
+    """The character as the font draws it, cut to its ink, dark on white ("L"); None where it is empty."""
     left, top, right, bottom = font.getbbox(character)
     page = Image.new("L", (right - left + 8, bottom - top + 8), "white")
     ImageDraw.Draw(page).text((4 - left, 4 - top), character, "black", font)
-    ink = page.point(lambda value: 255 - value).getbbox()
-    if ink is None:
+    ink = ImageChops.invert(page).getbbox()
+    return page.crop(ink) if ink else None
+
+
+def draw(font, character, height):
+    """The character as a 32x32 RGB picture, black on white, `height` pixels high, centred; None where it is empty."""
+    glyph = cut_glyph(font, character)
+    if glyph is None:
         return None
-    glyph = page.crop(ink)
     scale = min(height / glyph.height, SIZE / glyph.width)
     glyph = glyph.resize([max(1, round(side * scale)) for side in glyph.size], Image.LANCZOS)
     picture = Image.new("RGB", (SIZE, SIZE), "white")
@@ -119,11 +126,8 @@ def split_families(families, share, rng):
 
 def draw_glyph(font, character):
     """The character cut to its ink, dark on white ("L"), GLYPH pixels at its longer side; None where it is empty."""
-    left, top, right, bottom = font.getbbox(character)
-    page = Image.new("L", (right - left + 8, bottom - top + 8), "white")
-    ImageDraw.Draw(page).text((4 - left, 4 - top), character, "black", font)
-    ink = ImageChops.invert(page).getbbox()
-    return ink and scaled(page.crop(ink), GLYPH)
+    glyph = cut_glyph(font, character)
+    return glyph and scaled(glyph, GLYPH)
 
 
 def scaled(glyph, side):

@@ -22,6 +22,15 @@ def start_log(path, started):
     write_whole(path, HEADER.format(started, 0).encode())
 
 
+def is_empty(path):
+    """Whether what is at `path` is a log of ours without a generation."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(200).endswith(b"\n\n\n") and read_header(path)[1] == 0
+    except OSError:
+        return False
+
+
 class Log:
     """A log of ours that training goes on writing: after its first `rows` rows, what comes later is dropped.
 

@@ -24,7 +24,7 @@ def find_pictures(dataset, label):
     Where A and a share a folder, because the disk does not tell them apart, the class number in the name does.
     """
     folder = os.path.join(dataset, label)
-    other_case = class_number(label.swapcase()) if label.isalpha() and label in CHARACTERS else 0
+    other_case = class_number(label.swapcase()) if len(label) == 1 and label in CHARACTERS and label.isalpha() else 0
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
@@ -34,3 +34,11 @@ def find_pictures(dataset, label):
     if not paths:
         raise InputError(f"{folder}: expected pictures named like img001-00001.png, found none")
     return paths
+
+
+def has_pictures(dataset, label):
+    """Whether a data set has a picture of the label."""
+    try:
+        return bool(find_pictures(dataset, label))
+    except InputError:
+        return False

@@ -119,7 +119,7 @@ def main():
     outputs = options.pictures
     if options.output is not None:
         outputs = [os.path.join(options.output, os.path.basename(path)) for path in options.pictures]
-        if len(set(outputs)) < len(outputs):
+        if len({path.casefold() for path in outputs}) < len(outputs):
             parser.error("two pictures of one name would become one file in --output; do them one by one")
         os.makedirs(options.output, exist_ok=True)
     code = 0

@@ -19,7 +19,7 @@ import numpy as np
 import cnn
 from checkpoint import State, path_of, read_checkpoint, write_checkpoint
 from common import InputError, back_up, check_writable, locked
-from metadata import Log, start_log
+from metadata import Log, is_empty, start_log
 from model import hand_set_kernels, start_model, write_model
 from pictures import find_pictures
 from preprocessing import read_picture
@@ -62,7 +62,7 @@ def train(
     settings = {
         "alpha": float(alpha),
         "generations": generations,
-        "labels": list(labels),
+        "labels": [str(label) for label in labels],
         "dataset": os.fspath(dataset),
         "output_sum": float(output_sum),
         "seed": seed,
@@ -72,6 +72,7 @@ def train(
         "dropout": dropout,
     }
     check_settings(settings)
+    labels = settings["labels"]
     with contextlib.ExitStack() as stack:
         for path in lock_order(model_file, metadata_file):
             stack.enter_context(locked(path))
@@ -80,7 +81,7 @@ def train(
         check_pictures(state, pictures)
         stopped = stack.enter_context(stop_on_signals())
         if not resume:
-            start_files(model_file, metadata_file)
+            start_files([model_file, *([f"{model_file}.last"] if average else [])], metadata_file)
         log = stack.enter_context(contextlib.closing(Log(metadata_file, state.generation)))
         if log.dropped:
             print(f"{metadata_file}: {log.dropped} lines after generation {state.generation} are trained again")
@@ -115,6 +116,7 @@ def run_generations(state, pictures, log, write, stopped):
     next_write = time.monotonic() + WRITE_EVERY
     for generation in range(state.generation + 1, generations + 1):
         rate = alpha * (1 - (generation - 1) / generations) if alpha_decay else alpha
+        # not integers(): that may draw several raw numbers, and --resume counts on one a generation
         maps, correct = pictures[int(picture_rng.random() * len(pictures))]
         result = cnn.cnn(maps, model, one_hot[correct], True, output_sum=output_sum, rng=masks)
         update(weights, rate, result)
@@ -180,7 +182,7 @@ def go_on_with(settings, metadata_file):
             raise InputError(f"{metadata_file}: was begun with {what} {kept[name]}, found {value}; it must stay")
     if settings["generations"] < state.generation:
         raise InputError(f"{metadata_file}: holds {state.generation} generations already, expected a larger number")
-    kept["generations"] = settings["generations"]
+    kept.update(generations=settings["generations"], dataset=settings["dataset"])
     return state
 
 
@@ -197,21 +199,24 @@ def model_of(state):
 
 
 def lock_order(model_file, metadata_file):
-    """The two paths, always in one order, so that two trainings never wait for each other. They must differ."""
-    paths = sorted({os.path.realpath(model_file), os.path.realpath(metadata_file)})
-    if len(paths) < 2:
+    """The two paths, always in one order, so that of two trainings one gets both. No file may have two uses."""
+    model_file, metadata_file = os.path.realpath(model_file), os.path.realpath(metadata_file)
+    if metadata_file in (model_file, f"{model_file}.last") or model_file == path_of(metadata_file):
         raise InputError(f"{model_file}: expected two files, for the model and for its log; name another")
-    return paths
+    return sorted([model_file, metadata_file])
 
 
-def start_files(model_file, metadata_file):
+def start_files(model_files, metadata_file):
     """Keep the files of the last training as .bak, and begin a new log, without a moment in which a file is missing."""
     checkpoint = path_of(metadata_file)
-    for path in (model_file, metadata_file, checkpoint):
+    for path in (*model_files, metadata_file, checkpoint):
         check_writable(path)
-    back_up(model_file)
-    back_up(metadata_file)
-    back_up(checkpoint, path_of(f"{metadata_file}.bak"))  # so that the kept training can be gone on with, too
+    if os.path.exists(checkpoint) or not is_empty(
+        metadata_file
+    ):  # a start that failed left nothing worth the .bak's place
+        for path in (*model_files, metadata_file):
+            back_up(path)
+        back_up(checkpoint, path_of(f"{metadata_file}.bak"))  # so that the kept training can be gone on with, too
     with contextlib.suppress(FileNotFoundError):
         os.remove(checkpoint)  # it does not belong to the log that begins now
     start_log(metadata_file, time.time())
@@ -233,8 +238,8 @@ def check_settings(settings):
     labels = settings["labels"]
     if not 0 <= alpha <= 1:
         raise InputError(f"alpha: expected a learning rate from 0 to 1, found {alpha}; the paper's is 0.000000005")
-    if generations < 0:
-        raise InputError(f"generations: expected 0 or more, found {generations}")
+    if not isinstance(generations, int) or generations < 0:
+        raise InputError(f"generations: expected a whole number, 0 or more, found {generations}")
     if not 0 < output_sum <= 1e6:
         raise InputError(f"output sum: expected a number above 0, at most a million, found {output_sum}")
     if seed is not None and seed < 0:

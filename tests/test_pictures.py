@@ -28,3 +28,11 @@ def test_an_absent_or_empty_folder_is_named(tmp_path, label):
     (tmp_path / label).mkdir()
     with pytest.raises(InputError, match="expected pictures named like"):
         pictures.find_pictures(tmp_path, label)
+
+
+def test_a_label_of_several_letters_is_no_class(tmp_path):
+    (tmp_path / "hi").mkdir()
+    (tmp_path / "hi" / "img018-00001.png").write_bytes(b"")
+    assert len(pictures.find_pictures(tmp_path, "hi")) == 1
+    assert pictures.has_pictures(tmp_path, "hi")
+    assert not pictures.has_pictures(tmp_path, "no")

@@ -12,6 +12,7 @@ from conftest import ROOT, wait_for
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+import checkpoint
 import metadata
 import model
 import training
@@ -332,3 +333,34 @@ def test_any_bytes_as_a_log(tmp_path, place, content):
         started, generation = metadata.read_header(tmp_path / "metadata.doc")
         assert started is None or started >= 0
         assert generation is None or generation >= 0
+
+
+def test_starts_that_fail_leave_the_kept_log_alone(dataset, tmp_path, monkeypatch):
+    train(tmp_path, 200)
+    whole = (tmp_path / "metadata.doc").read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device", "metadata.doc.resume")
+
+    monkeypatch.setattr(training, "write_checkpoint", full)
+    for _ in range(2):
+        with pytest.raises(OSError, match="No space left"):
+            train(tmp_path, 200)
+    assert (tmp_path / "metadata.doc.bak").read_bytes() == whole
+
+
+def test_the_last_weights_are_kept_and_no_file_has_two_uses(dataset, tmp_path):
+    train(tmp_path, 50, average=True, seed=1)
+    last = (tmp_path / "model.doc.last").read_bytes()
+    train(tmp_path, 50, average=True, seed=2)
+    assert (tmp_path / "model.doc.last.bak").read_bytes() == last
+    for model_file, log in (("m", "m.last"), ("l.resume", "l")):
+        with pytest.raises(InputError, match="expected two files"):
+            training.train(5e-9, 10, tmp_path / model_file, tmp_path / log, dataset=dataset)
+
+
+def test_another_place_of_the_pictures_is_remembered(dataset, tmp_path):
+    train(tmp_path, 50)
+    moved = dataset.rename(tmp_path / "moved")
+    train(tmp_path, 100, resume=True, dataset=moved)
+    assert checkpoint.read_checkpoint(tmp_path / "metadata.doc").settings["dataset"] == str(moved)

@@ -154,6 +154,7 @@ def test_pictures_are_found_by_sorted_name_and_other_files_left_alone(dataset):
         ({"alpha": -1}, "alpha: expected"),
         ({"alpha": float("nan")}, "alpha: expected"),
         ({"generations": -1}, "generations: expected"),
+        ({"generations": 1e3}, "generations: expected a whole number"),
         ({"output_sum": 0}, "output sum: expected"),
         ({"output_sum": float("inf")}, "output sum: expected"),
         ({"seed": -1}, "seed: expected"),
