@@ -23,7 +23,7 @@ from training import load_dataset
 
 ROUNDS = 5  # times that each picture is seen with dropout
 PENALTY = 10  # scikit-learn's C, the inverse of how strongly large weights are held back
-STEPS = 400
+STEPS = 150
 
 
 def values(pictures, masks=None):

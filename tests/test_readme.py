@@ -42,8 +42,8 @@ def test_the_oddities_are_numbered_alike_in_the_code_and_here():
 
 def test_every_option_named_exists(run_script):
     helps = {}
-    for script, options in re.findall(r"python (\w+\.py)([^`\n]*)", README):
-        if script not in helps:
-            helps[script] = run_script(script, "--help").stdout
+    for script, command, options in re.findall(r"python (\w+\.py)( import| render|)([^`\n]*)", README):
+        if (script, command) not in helps:
+            helps[script, command] = run_script(script, *command.split(), "--help").stdout
         for option in re.findall(r"--[\w-]+", options):
-            assert option in helps[script], f"{script} {option}"
+            assert option in helps[script, command], f"{script}{command} {option}"
