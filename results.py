@@ -12,11 +12,12 @@ import numpy as np
 
 from checkpoint import read_settings
 from common import InputError, Parser, new_figure, run, save_figure
-from controller import DEFAULTS
 from metadata import read_header, read_metadata
 
 # The paper's settings, and what it found in its last 100 generations.
-PAPER_ALPHA, PAPER_GENERATIONS, PAPER_LABELS = (DEFAULTS[name] for name in ("alpha", "generations", "labels"))
+PAPER_ALPHA = 0.000000005
+PAPER_GENERATIONS = 180_834
+PAPER_LABELS = ["0", "1"]
 PAPER_CROSS_ENTROPY = 0.1728
 PAPER_RIGHT = 85.15  # percent
 
