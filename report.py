@@ -62,9 +62,7 @@ def train_all(dataset, test, generations, seeds):
     workers = ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))
     with tempfile.TemporaryDirectory() as folder, workers, stop_on_signals() as stopped:
         same = (folder, dataset, test, generations)
-        catch = signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # the workers, too, ignore Ctrl-C but in train(); it ends them here
+        catch = signal.signal(signal.SIGINT, signal.SIG_IGN)  # for the workers, which take it over; this one ends them
         jobs = [workers.submit(measure, *same, output_sum, seed) for output_sum in SUMS for seed in seeds]
         signal.signal(signal.SIGINT, catch)
         try:

@@ -51,9 +51,9 @@ def train(
     alpha: the learning rate. seed: the same seed gives the same files; without one it is drawn and printed.
     alpha_decay: alpha falls linearly to 0, which stills the weights towards the end. average: model_file gets the mean
     of the weights over the last half of the generations, and model_file.last the last weights. trim: pictures are cut
-    to their ink first (preprocessing.py). dropout: False leaves it out, so that training sees
-    the values that classifying will see. resume: go on, up to `generations`, with the training that the files hold,
-    which must have had the same settings; otherwise a new one begins, and the files of the last are kept as .bak.
+    to their ink first (preprocessing.py). dropout: False leaves it out, so that training sees the values that
+    classifying will see. resume: go on, up to `generations`, with the training that the files hold, which must have had
+    the same settings; otherwise a new one begins, and the files of the last are kept as .bak.
     loading, progress: called with (pictures read, pictures in all), and about once a second with (generation, the last
     100 pairs of cross entropy and whether it was right). Ctrl-C ends it after a generation: the files are complete,
     then KeyboardInterrupt is raised. Raises InputError for a setting or picture that cannot be used, before any file
@@ -211,11 +211,11 @@ def start_files(model_files, metadata_file):
     checkpoint = path_of(metadata_file)
     for path in (*model_files, metadata_file, checkpoint):
         check_writable(path)
-    if os.path.exists(checkpoint) or not is_empty(
-        metadata_file
-    ):  # a start that failed left nothing worth the .bak's place
-        for path in (*model_files, metadata_file):
-            back_up(path)
+    for path in model_files:
+        back_up(path)
+    # A start that failed left an empty log, which is not worth the place of the one that is kept.
+    if os.path.exists(checkpoint) or not is_empty(metadata_file):
+        back_up(metadata_file)
         back_up(checkpoint, path_of(f"{metadata_file}.bak"))  # so that the kept training can be gone on with, too
     with contextlib.suppress(FileNotFoundError):
         os.remove(checkpoint)  # it does not belong to the log that begins now

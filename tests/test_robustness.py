@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from conftest import ROOT, wait_for
 from hypothesis import HealthCheck, example, given, settings
@@ -347,6 +348,11 @@ def test_starts_that_fail_leave_the_kept_log_alone(dataset, tmp_path, monkeypatc
         with pytest.raises(OSError, match="No space left"):
             train(tmp_path, 200)
     assert (tmp_path / "metadata.doc.bak").read_bytes() == whole
+    model.write_model(model.start_model("01", np.random.default_rng(1)), tmp_path / "other.doc")
+    other = (tmp_path / "other.doc").read_bytes()
+    with pytest.raises(OSError, match="No space left"):
+        training.train(5e-9, 200, tmp_path / "other.doc", tmp_path / "metadata.doc", dataset=dataset)
+    assert (tmp_path / "other.doc.bak").read_bytes() == other
 
 
 def test_the_last_weights_are_kept_and_no_file_has_two_uses(dataset, tmp_path):
