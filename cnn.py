@@ -1,28 +1,51 @@
-"""The network: each of its layers as one small function; cnn() and features() read as the paper's list of them.
+"""The network: each of its layers as one small function; steps() and cnn() read as the paper's list of them.
 
-Oddities of the paper that are kept on purpose are marked "Oddity N"; README.md lists them by that number.
+    python cnn.py PICTURE... [--model models/shipped.doc] [--trim]
+
+prints each picture's label and its probability. Oddities of the paper that are kept on purpose are marked "Oddity N";
+docs/reproduction.md lists them by that number.
 
 >>> import cnn, model
->>> cnn.cnn("my_digit.png", model.read_model("model.doc"))  # in a Python shell, from the project's folder
+>>> cnn.classify("my_digit.png", model.read_model("models/shipped.doc"))  # in a Python shell, from the project's folder
 """
 
 import os
+import sys
 from math import exp, log10
 from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from PIL import Image
 
-import preprocessing
+from model import parts_of, read_model
+from preprocessing import SIZE, fit, is_blank, open_picture
+from support.commandline import Parser, explain, run
+from support.files import InputError
 
 DROPOUT_1 = 0.15  # the share of values that training sets to 0 after max pooling 1
 DROPOUT_2 = 0.20  # the same after max pooling 2
 LARGEST_SUM = 100  # outputs that add up to more than this are scaled
-OUTPUT_SUM = 100  # ... so that they add up to this; the paper's published figures fit 10 (README.md, "The two sums")
 BIAS = np.ones(1)
 KEEP_ALL = 1, 1  # instead of a pair of dropout_masks()
-RAW_A_GENERATION = 332  # numbers of 64 bits that dropout draws for the (1,176 + 150) values of one picture
 SMALLEST = 1e-300  # a probability below this counts as this: a cross entropy is at most 300, never infinite
+
+
+class Steps(NamedTuple):
+    """What each step of the network makes of a picture, in the paper's order."""
+
+    pixels: np.ndarray  # (32, 32)
+    maps_1: np.ndarray  # (6, 28, 28), convolution 1 after ReLU
+    pooled_1: np.ndarray  # (6, 14, 14)
+    dropped_1: np.ndarray  # (6, 14, 14)
+    maps_2: np.ndarray  # (6, 10, 10), convolution 2 after ReLU
+    pooled_2: np.ndarray  # (6, 5, 5)
+    dropped_2: np.ndarray  # (6, 5, 5)
+    flattened: np.ndarray  # (151,)
+    sums: list  # n
+    outputs: list  # n
+    scaled: list  # n
+    softmax: np.ndarray  # (n,)
 
 
 class Trained(NamedTuple):
@@ -34,64 +57,93 @@ class Trained(NamedTuple):
     flattened: np.ndarray  # (151,), the inputs of the fully connected layer
 
 
-def cnn(image_path, model, label=None, training=False, *, output_sum=OUTPUT_SUM, rng=None):
+def cnn(image_path, model, label=None, training=False, *, output_sum=None, rng=None):
     """The whole network on one picture: its softmax (n,), a probability for each label.
 
-    image_path: a picture of any size or mode, which is fitted in memory; or a (32, 32) or (32, 32, 3) array of 0 to
-    255; or what first_layer() made of one, (6, 14, 14); or what features() did, (151,). model: see model.py, or
-    prepare(). While training, `label` is the one-hot vector (n,), `rng` a numpy.random.Generator (or dropout_masks() of
-    one; without it chance decides), and Trained is returned.
+    image_path: the path of a picture, or a PIL image, of any size and mode, which is fitted in memory; or an array
+    (32, 32) or (32, 32, 3) of 0 to 255. model: what read_model() returns, or the listing of the paper's appendix.
+    output_sum: the model's own, unless it is given. While training, `label` is the one-hot vector (n,), `rng` a
+    numpy.random.Generator, from which dropout is drawn (without one chance decides), and Trained is returned. Raises
+    InputError for anything else.
     """
-    kernels_1, kernels_2, weights = model[:3]
-    if getattr(image_path, "shape", None) == (151,):
-        flattened = image_path
-    elif training:
-        if rng is None or isinstance(rng, np.random.Generator):
-            rng = dropout_masks(rng or np.random.default_rng(), 1)
-        flattened = features(image_path, kernels_1, kernels_2, next(rng))
-    else:
-        flattened = features(image_path, kernels_1, kernels_2)
-    outputs = scale_outputs(fully_connected(flattened, weights), output_sum)  # (151,) -> n
-    probabilities = softmax(outputs)  # n -> n
+    pixels = read_pixels(image_path)
     if not training:
-        return np.array(probabilities)
+        return steps(pixels, model, output_sum).softmax
+    check_label(label, len(parts_of(model).labels))
+    step = steps(pixels, model, output_sum, draw_masks(rng))
+    return Trained(cross_entropy(step.softmax, label), label, step.softmax, step.flattened)
+
+
+def steps(pixels, model, output_sum=None, keep=KEEP_ALL):
+    """The result of every step on a picture's pixels (32, 32), as Steps; keep: a pair of dropout_masks()."""
+    kernels_1, kernels_2, weights, _, own_sum = parts_of(model)
+    maps_1 = relu(convolve(pixels[np.newaxis], kernels_1))  # (1, 32, 32) -> (6, 28, 28)
+    pooled_1 = max_pool(maps_1)  # (6, 28, 28) -> (6, 14, 14)
+    dropped_1 = dropout(pooled_1, keep[0])
+    maps_2 = relu(convolve(dropped_1, kernels_2))  # (6, 14, 14) -> (6, 10, 10)
+    pooled_2 = max_pool(maps_2)  # (6, 10, 10) -> (6, 5, 5)
+    dropped_2 = dropout(pooled_2, keep[1])
+    flattened = flatten(dropped_2)  # (6, 5, 5) -> (151,)
+    sums, outputs, scaled, probabilities = last_steps(flattened, weights, own_sum if output_sum is None else output_sum)
+    return Steps(pixels, maps_1, pooled_1, dropped_1, maps_2, pooled_2, dropped_2, flattened, sums, outputs, scaled,
+                 np.array(probabilities))  # fmt: skip
+
+
+def last_steps(flattened, weights, output_sum):
+    """The steps from the fully connected layer on: (151,), (n, 151) -> sums, outputs, scaled, softmax, each n."""
+    sums = fully_connected(flattened, weights)  # (151,) -> n
+    outputs = absolute(sums)
+    scaled = scale_outputs(outputs, output_sum)
+    return sums, outputs, scaled, softmax(scaled)
+
+
+def train_on(flattened, weights, label, output_sum):
+    """What cnn() returns while training, from the fully connected layer on: (151,), (n, 151) -> Trained."""
+    *_, probabilities = last_steps(flattened, weights, output_sum)
     return Trained(cross_entropy(probabilities, label), label, np.array(probabilities), flattened)
 
 
-def features(image_path, kernels_1, kernels_2, keep=KEEP_ALL):
-    """A picture, as cnn() takes it, to the fully connected layer's inputs (151,); keep: a pair of dropout_masks()."""
-    if getattr(image_path, "shape", None) == (6, 14, 14):
-        maps = image_path
-    else:
-        maps = first_layer(read_pixels(image_path), kernels_1)  # (32, 32) -> (6, 14, 14)
-    maps = dropout(maps, keep[0])
-    maps = layer(maps, kernels_2)  # (6, 14, 14) -> (6, 5, 5)
-    maps = dropout(maps, keep[1])
-    return flatten(maps)  # (6, 5, 5) -> (151,)
+def classify(picture, model, trim=False):
+    """What a picture shows: {label: probability}, the best first. picture, model: as cnn() takes them.
+
+    trim: the picture is cut to its ink first, as photos and drawings need it.
+    """
+    probabilities = steps(read_pixels(picture, trim), model).softmax.tolist()
+    pairs = zip(parts_of(model).labels, probabilities)
+    return dict(sorted(pairs, key=lambda pair: -pair[1]))
 
 
-def read_pixels(image_path):
+def read_pixels(picture, trim=False):
     """The network's input (32, 32): per pixel the largest of R, G and B, 0 to 255, white paper being 255.
 
-    Oddity 1: the values are not scaled to 0..1, and it is the white paper, not the ink, that is large.
+    picture, trim: as classify() takes them. Oddity 1: the values are not scaled to 0..1, and it is the white paper, not
+    the ink, that is large.
     """
-    is_path = isinstance(image_path, (str, os.PathLike))
-    pixels = np.asarray(preprocessing.read_picture(image_path) if is_path else image_path)
-    if pixels.shape not in ((32, 32), (32, 32, 3)):
-        raise ValueError(f"expected a path or an array of shape (32, 32) or (32, 32, 3), found shape {pixels.shape}")
-    return pixels.max(axis=2) if pixels.ndim == 3 else pixels
+    if isinstance(picture, np.ndarray):
+        check_pixels(picture)
+        if not trim:
+            return picture.max(axis=2) if picture.ndim == 3 else picture
+        picture = Image.fromarray(picture.astype(np.uint8))
+    elif isinstance(picture, (str, os.PathLike)):
+        picture, _ = open_picture(picture)
+    elif not isinstance(picture, Image.Image):
+        raise InputError(f"expected a path, a PIL image or an array as picture, found {type(picture).__name__}")
+    return np.asarray(fit(picture, trim)).max(axis=2)
 
 
-def first_layer(pixels, kernels_1):
-    """Convolution 1, ReLU and max pooling 1: (32, 32) -> (6, 14, 14). Nothing in it is random or ever trained."""
-    return layer(pixels[np.newaxis], kernels_1)
+def check_pixels(array):
+    """Raise InputError unless an array is a picture: (32, 32) or (32, 32, 3), 0 to 255."""
+    if array.shape not in ((SIZE, SIZE), (SIZE, SIZE, 3)):
+        raise InputError(f"expected a picture's array of shape (32, 32) or (32, 32, 3), found {array.shape}")
+    if array.dtype.kind not in "iuf" or not ((array >= 0) & (array <= 255)).all() or array.max() <= 1:
+        found = array.dtype if array.dtype.kind not in "iuf" else f"{array.min():g} to {array.max():g}"
+        raise InputError(f"expected a picture's array of numbers from 0 to 255, white paper being 255, found {found}")
 
 
-def layer(maps, kernels):
-    """Convolution, ReLU, max pooling: (m, h, w) -> (k, (h - 4) / 2, (w - 4) / 2)."""
-    if kernels.shape[1] == 216:  # laid out by prepare(), for the fast way
-        return pooled_convolution(maps, kernels)
-    return max_pool(relu(convolve(maps, kernels)))
+def check_label(label, outputs):
+    """Raise InputError unless a label is one-hot, a 1 for one of the outputs and a 0 for each other."""
+    if np.shape(label) != (outputs,) or sorted(label) != [0] * (outputs - 1) + [1]:
+        raise InputError(f"training needs a one-hot label of {outputs} numbers, such as [1, 0], found {label!r}")
 
 
 def convolve(maps, kernels):
@@ -124,24 +176,6 @@ def dropout(maps, keep):
     return maps * keep
 
 
-def dropout_masks(rng, at_once=16):
-    """Which values dropout 1 and dropout 2 keep, (6, 14, 14) and (6, 5, 5), one pair after the other without end.
-
-    A value is dropped with probability DROPOUT_1 or DROPOUT_2, to within 1 in 65,536: it has 16 random bits, four
-    values sharing 64 bits of the generator's raw stream, which NumPy keeps the same from version to version. Drawing
-    many generations' masks at once is faster and gives the same masks.
-    """
-    threshold_1, threshold_2 = round(DROPOUT_1 * 65536), round(DROPOUT_2 * 65536)
-    while True:
-        numbers = rng.bit_generator.random_raw(at_once * RAW_A_GENERATION).view(np.uint16).reshape(at_once, 1328)
-        keep_1 = (numbers[:, :1176] >= threshold_1).astype(np.int16)  # 1 or 0, of the type of the maps they meet
-        keep_2 = (numbers[:, 1176:1326] >= threshold_2).astype(np.float32)  # two numbers of 1,328 are left over
-        yield from zip(
-            keep_1.reshape(at_once, 14, 14, 6).transpose(0, 3, 1, 2),
-            keep_2.reshape(at_once, 6, 5, 5),
-        )
-
-
 def flatten(maps):
     """The maps, one after the other, row by row, and at the end the bias 1: (6, 5, 5) -> (151,)."""
     return np.concatenate((maps.reshape(-1), BIAS))
@@ -152,16 +186,22 @@ def flatten(maps):
 
 
 def fully_connected(flattened, weights):
-    """Each output is the absolute value of the sum of input x weight: (151,), n * 151 weights -> n numbers.
+    """For each output the sum of input x weight: (151,), (n, 151) -> n numbers.
 
-    Oddity 4: the absolute value comes before the softmax, and training's derivative leaves it out.
     Oddity 5: the paper's theory chapter takes the mean; its program, and this, the sum (scale_outputs() evens it out).
     """
-    outputs = weights.reshape(-1, flattened.size).dot(flattened)  # the weights stand output by output
-    return [abs(output) for output in outputs.tolist()]
+    return weights.dot(flattened).tolist()
 
 
-def scale_outputs(outputs, output_sum=OUTPUT_SUM):
+def absolute(sums):
+    """The absolute value of each output: n numbers -> n numbers.
+
+    Oddity 4: it comes before the softmax, and training's derivative leaves it out.
+    """
+    return [abs(value) for value in sums]
+
+
+def scale_outputs(outputs, output_sum):
     """Scale outputs that add up to more than 100 so that they add up to `output_sum`: n numbers -> n numbers.
 
     Oddity 6: with raw pixels the outputs are millions, so the softmax sees only their shares of `output_sum`.
@@ -192,30 +232,90 @@ def cross_entropy(probabilities, label):
     return float(total)
 
 
-# The fast way through layer 2, for training. 2x2 pooling takes the largest of four neighbouring windows of 5x5, and the
+# The fast way, for training: nothing before the first dropout is random or trained, so each picture goes through the
+# first layer once; layer 2 goes like this. 2x2 pooling takes the largest of four neighbouring windows of 5x5, and the
 # four together cover one patch of 6x6. So each kernel is laid into the four corners of a patch, and one product of all
 # patches with all corners gives what pooling chooses from. All sums are whole numbers far below 2**24, which single
-# precision holds exactly: the result is that of max_pool(relu(convolve())), to the last bit. In memory the maps' values
-# at one place stand side by side, as convolve() leaves them, and a patch begins at an even column: so one precomputed
-# index puts the patches together from blocks of two places, 12 numbers each.
+# precision holds exactly: the result is that of steps(), to the last bit. In memory the maps' values at one place stand
+# side by side, as convolve() leaves them, and a patch begins at an even column: so one precomputed index puts the
+# patches together from blocks of two places, 12 numbers each.
 
 CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 BLOCKS = np.arange(14 * 7).reshape(14, 7)  # (14, 14) places, two to a block
 PATCHES = sliding_window_view(BLOCKS, (6, 3))[::2].reshape(450)  # the blocks of 5 x 5 patches, 6 x 3 blocks each
+RAW_A_GENERATION = 332  # numbers of 64 bits that dropout draws for the (1,176 + 150) values of one picture
 
 
-def prepare(model):
-    """The model as train() hands it to cnn(): the kernels of layer 2 laid out for pooled_convolution()."""
-    kernels_1, kernels_2, *rest = model
+def first_layer(pixels, kernels_1):
+    """Convolution 1, ReLU and max pooling 1, as 16-bit numbers, which hold them: (32, 32) -> (6, 14, 14)."""
+    return max_pool(relu(convolve(pixels[np.newaxis], kernels_1))).astype(np.int16)
+
+
+def lay_out(kernels_2):
+    """The kernels of convolution 2 in the corners of patches, as second_layer() takes them: (6, 150) -> (24, 216)."""
     spread = np.zeros((4, 6, 6, 6, 6), np.float32)  # corner, kernel, row, column, map
     for corner, (row, column) in zip(spread, CORNERS):
         corner[:, row : row + 5, column : column + 5] = kernels_2.reshape(6, 6, 5, 5).transpose(0, 2, 3, 1)
-    return [kernels_1, spread.reshape(24, 216), *rest]
+    return spread.reshape(24, 216)
 
 
-def pooled_convolution(maps, spread):
-    """max_pool(relu(convolve(maps, kernels))) for (6, 14, 14), with `spread` (24, 216) from prepare(): (6, 5, 5)."""
-    blocks = np.ascontiguousarray(maps.transpose(1, 2, 0), np.float32).reshape(98, 12)  # (6, 14, 14) -> (98, 12)
+def second_layer(maps, spread, keep=KEEP_ALL):
+    """From first_layer()'s maps to the fully connected layer, both dropouts included: (6, 14, 14) -> (151,)."""
+    blocks = dropout(maps, keep[0]).transpose(1, 2, 0)  # (6, 14, 14) -> (14, 14, 6)
+    blocks = np.ascontiguousarray(blocks, np.float32).reshape(98, 12)
     patches = blocks.take(PATCHES, axis=0).reshape(25, 216)
     corners = spread.dot(patches.T).reshape(4, 6, 5, 5)  # corner, map, row, column
-    return np.maximum.reduce(corners, axis=0, initial=0)  # the largest of the four, and, for ReLU, of 0
+    pooled = np.maximum.reduce(corners, axis=0, initial=0)  # the largest of the four, and, for ReLU, of 0
+    return flatten(dropout(pooled, keep[1]))  # (6, 5, 5) -> (151,)
+
+
+def dropout_masks(bits, at_once=16):
+    """Which values dropout 1 and dropout 2 keep, (6, 14, 14) and (6, 5, 5), one pair after the other without end.
+
+    bits: a numpy.random.PCG64. A value is dropped with probability DROPOUT_1 or DROPOUT_2, to within 1 in 65,536: it
+    has 16 random bits, four values sharing 64 bits of the raw stream, which NumPy keeps the same from version to
+    version. Drawing many generations' masks at once is faster and gives the same masks.
+    """
+    threshold_1, threshold_2 = round(DROPOUT_1 * 65536), round(DROPOUT_2 * 65536)
+    while True:
+        numbers = bits.random_raw(at_once * RAW_A_GENERATION).view(np.uint16).reshape(at_once, 1328)
+        keep_1 = (numbers[:, :1176] >= threshold_1).astype(np.int16)  # 1 or 0, of the type of the maps they meet
+        keep_2 = (numbers[:, 1176:1326] >= threshold_2).astype(np.float32)  # two numbers of 1,328 are left over
+        yield from zip(
+            keep_1.reshape(at_once, 14, 14, 6).transpose(0, 3, 1, 2),
+            keep_2.reshape(at_once, 6, 5, 5),
+        )
+
+
+def draw_masks(rng):
+    """One pair of dropout_masks(), from any numpy.random.Generator, or from chance where `rng` is None."""
+    rng = np.random.default_rng() if rng is None else rng
+    if not isinstance(rng, np.random.Generator):
+        raise InputError(f"rng: expected a numpy.random.Generator, such as numpy.random.default_rng(1), found {rng!r}")
+    return next(dropout_masks(np.random.PCG64(int(rng.integers(2**63))), 1))
+
+
+def main():
+    parser = Parser("Say what pictures show: each one's label, and its probability.")
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE")
+    parser.add_argument("--model", default="model.doc", metavar="FILE", help="(default: model.doc)")
+    parser.add_argument("--trim", action="store_true", help="cut to the ink first, as photos and drawings need it")
+    options = parser.parse_args()
+    model, code = read_model(options.model), 0
+    for path in options.pictures:
+        try:
+            pixels = read_pixels(path, options.trim)
+        except (InputError, OSError) as error:
+            print(f"cnn.py: {explain(error)}", file=sys.stderr)
+            code = 1
+            continue
+        if is_blank(pixels):
+            print(f"{path}: blank, nothing to be seen")
+        else:
+            label, probability = next(iter(classify(pixels, model).items()))
+            print(f"{path}: {label}, {probability:.1%}")
+    return code
+
+
+if __name__ == "__main__":
+    run(main)

@@ -3,39 +3,23 @@
 python controller.py [--help]
 """
 
-import argparse
-import os
-import shlex
-import shutil
 import sys
 import time
 
-import cnn
 import training
-from checkpoint import read_checkpoint
-from common import InputError, Parser, run
+from model import INPUTS
+from support.checkpoint import read_checkpoint
+from support.commandline import Parser, command, duration, ours, progress_line, run, share
 
-DEFAULTS = {  # the paper's settings
-    "alpha": 0.000000005,  # learning rate
-    "generations": 180_834,
-    "labels": ["0", "1"],
-    "dataset": "dataset",
-    "output_sum": cnn.OUTPUT_SUM,
-    "seed": None,  # drawn
-    "alpha_decay": False,
-    "average": False,
-    "trim": False,
-    "dropout": True,
-}
-PLAIN_EVERY = 5  # seconds between two lines where the output is no terminal
+EXAMPLE = "dataset/0/img001-00001.png"
 
 
 def main():
     options = parse_options()
-    screen = Screen(options.generations)
+    screen = Screen(options["generations"])
     stopped = False
     try:
-        training.train(**vars(options), loading=screen.loading, progress=screen.progress)
+        training.train(**options, say=screen.say, loading=screen.loading, progress=screen.progress)
     except KeyboardInterrupt:
         stopped = True
     screen.summary(options, stopped)
@@ -43,8 +27,8 @@ def main():
 
 
 def parse_options():
-    """The command line as the arguments of train(); what makes no sense is said on one line, exit code 2."""
-    parser = Parser(description="Train the network from the start, by default exactly as the paper did.")
+    """The command line as the arguments of train(): those that it names, with --resume also the training's own."""
+    parser = Parser("Train the network from the start, by default exactly as the paper did.")
     add = parser.add_argument
     add("--alpha", type=float, metavar="A", help="learning rate (default: 0.000000005, the paper's)")
     add("--generations", type=int, metavar="N", help="pictures to train on, one a generation (default: 180834, the "
@@ -67,13 +51,9 @@ def parse_options():
         "settings and up to its number of generations")  # fmt: skip
     given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
     files = {"model_file": given.pop("model"), "metadata_file": given.pop("metadata")}
-    kept = read_checkpoint(files["metadata_file"]).settings if given["resume"] else {}
-    options = {name: given.get(name, kept.get(name, default)) for name, default in DEFAULTS.items()}
-    try:
-        training.check_settings(options)
-    except InputError as error:
-        parser.error(error)
-    return argparse.Namespace(**options, **files, resume=given["resume"])
+    kept = read_checkpoint(files["metadata_file"], INPUTS).settings if given["resume"] else {}
+    kept.pop("pictures", None)
+    return {"alpha": training.ALPHA, "generations": training.GENERATIONS, **kept, **given, **files}
 
 
 class Screen:
@@ -83,14 +63,16 @@ class Screen:
         self.generations = generations
         self.first = self.generation = None  # where this run began, and where it is
         self.recent = []
-        self.started = self.said = time.monotonic()
-        self.terminal = sys.stdout.isatty()
-        self.width = 0  # of the line that the next one has to cover
+        self.line = progress_line(sys.stdout)
+        self.started = time.monotonic()
+
+    def say(self, text):
+        """Called with a sentence."""
+        print(text, flush=True)
 
     def loading(self, done, total):
         """Called for every picture read."""
-        if time.monotonic() - self.said > (0.5 if self.terminal else PLAIN_EVERY):
-            self.line(f"{done:,} of {total:,} pictures read")
+        self.line(f"{done:,} of {total:,} pictures read")
 
     def progress(self, generation, recent):
         """Called when training begins, about once a second, and at the end."""
@@ -98,43 +80,37 @@ class Screen:
         if self.first is None:
             self.first, self.started = generation, now
         self.generation, self.recent = generation, recent
-        if not recent or (not self.terminal and now - self.said < PLAIN_EVERY):
+        if not recent:
             return
         rate = (generation - self.first) / max(now - self.started, 1e-9)
         self.line(
-            f"generation {generation:,} ({100 * generation / self.generations:.1f}%)  {quality(recent)}  "
-            f"{rate:,.0f} a second  {duration((self.generations - generation) / rate)} left"
+            f"{100 * generation / self.generations:.1f}%",
+            f"{rate:,.0f} a second",
+            f"{duration((self.generations - generation) / rate)} left",
+            *quality(recent),
+            f"generation {generation:,}",
+            last=generation == self.generations,
         )
 
-    def line(self, text):
-        """Show a line: over the last one on a terminal, below it elsewhere."""
-        self.said = time.monotonic()
-        if self.terminal:
-            text = text[: shutil.get_terminal_size().columns - 1]
-            print("\r" + text.ljust(self.width), end="", flush=True)
-            self.width = len(text)
-        else:
-            print(text, flush=True)
-
     def summary(self, options, stopped):
-        """What was written, how good it was, how to go on."""
-        if self.width:
-            print()
+        """What was written, how good it was, how to go on, as commands that can be typed next."""
+        self.line(last=True)
         if self.generation is None:
             print("stopped before training began; no file was touched")
             return
         done, seconds = self.generation - self.first, time.monotonic() - self.started
+        model, log = options["model_file"], options["metadata_file"]
         print(f"{'stopped after' if stopped else 'trained'} {done:,} generations in {duration(seconds)}, "
               f"{self.generation:,} in all")  # fmt: skip
-        tried = f"on training pictures with dropout {'on' if options.dropout else 'off'}"
+        tried = f"on training pictures with dropout {'on' if options.get('dropout', True) else 'off'}"
         if self.recent:
-            print(f"last {len(self.recent)} generations, {tried}: {quality(self.recent)}")
-        print(f"written: {options.model_file} (the model), {options.metadata_file} (a line for each generation)")
-        print(f"draw its graphs: python results.py {shlex.quote(os.fspath(options.metadata_file))}")
+            print(f"last {len(self.recent)} generations, {tried}: {', '.join(quality(self.recent))}")
+        print(f"written: {model} (the model), {log} (a line for each generation)")
+        print("draw its graphs:    ", command(ours("results.py"), log))
+        print("classify a picture: ", command(ours("cnn.py"), ours(EXAMPLE), "--model", model))
         if stopped:
-            print("go on: python controller.py --resume, with the same --model and --metadata if you named them")
-        print("classify a picture: python -c \"import cnn, model; "
-              f"print(cnn.cnn('my_digit.png', model.read_model({options.model_file!r})))\"")  # fmt: skip
+            print("go on:              ",
+                  command(ours("controller.py"), "--model", model, "--metadata", log, "--resume"))  # fmt: skip
 
 
 def quality(recent):
@@ -142,21 +118,9 @@ def quality(recent):
 
     Oddity 9: as in the paper these are training pictures, with dropout on (unless it is off altogether).
     """
-    if not recent:
-        return "no generation yet"
     right = sum(right for _, right in recent)
     mean = sum(cross_entropy for cross_entropy, _ in recent) / len(recent)
-    return f"cross entropy {mean:.4f}  right {right} of {len(recent)} ({100 * right / len(recent):.1f}%)"
-
-
-def duration(seconds):
-    """Seconds as a person says them: 7 s, 3 min 20 s, 2 h 5 min."""
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s"
-    return f"{seconds // 3600} h {seconds // 60 % 60} min"
+    return f"cross entropy {mean:.4f}", f"right {share(right, len(recent))}"
 
 
 if __name__ == "__main__":

@@ -23,30 +23,31 @@ from PIL import Image
 
 import cnn
 import preprocessing
-from common import Parser, run
 from model import labels_of, read_model
-from server import RequestError, Server
+from support.commandline import Parser, run
+from support.pictures import png_bytes
+from support.server import RequestError, Server
 
-PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "demo.html")
+PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pages", "draw.html")
 LARGEST_SIDE = 4_000  # pixels
 OPENING = threading.Semaphore(2)  # pictures opened at the same time; more wait, since a large one takes some 200 MB
 
 
-def classify(data, model, output_sum=cnn.OUTPUT_SUM, maps=False):
+def classify(data, model, maps=False):
     """What POST /classify answers to `data`, the bytes of a PNG or JPEG file: its label, and each label's probability.
 
     With `maps` also pictures of what the network saw, as data URLs: "seen", the 32x32 picture after trimming, and
     "maps", the six of convolution 1; and "blank", whether no ink was found. Raises RequestError where it is no picture.
     """
     picture = read_picture(data)
-    pixels = np.asarray(picture)  # (32, 32, 3)
-    probabilities = cnn.cnn(pixels, model, output_sum=output_sum)
-    labels = labels_of(model)
-    answer = {"label": labels[probabilities.argmax()], "probabilities": dict(zip(labels, probabilities.tolist()))}
+    pixels = cnn.read_pixels(picture)  # (32, 32)
+    step, labels = cnn.steps(pixels, model), labels_of(model)
+    answer = {"label": labels[step.softmax.argmax()], "probabilities": dict(zip(labels, step.softmax.tolist()))}
     if maps:
-        shades = [Image.fromarray(shade) for shade in first_maps(pixels, model[0])]
-        answer["seen"], answer["maps"] = data_url(picture), [data_url(shade) for shade in shades]
-        answer["blank"] = bool(pixels.min() == 255)
+        largest = step.maps_1.max(axis=(1, 2), keepdims=True)
+        shades = (step.maps_1 / np.where(largest > 0, largest, 1) * 255).astype(np.uint8)
+        answer["seen"], answer["maps"] = data_url(picture), [data_url(Image.fromarray(shade)) for shade in shades]
+        answer["blank"] = preprocessing.is_blank(pixels)
     return answer
 
 
@@ -69,18 +70,9 @@ def read_picture(data):
         raise RequestError(400, "expected a whole PNG or JPEG picture, found a damaged one") from None
 
 
-def first_maps(pixels, kernels_1):
-    """The maps of convolution 1 after ReLU, each as shades from 0 to 255, its largest value: (6, 28, 28) bytes."""
-    maps = cnn.relu(cnn.convolve(cnn.read_pixels(pixels)[np.newaxis], kernels_1))  # (1, 32, 32) -> (6, 28, 28)
-    largest = maps.max(axis=(1, 2), keepdims=True)
-    return (maps / np.where(largest > 0, largest, 1) * 255).astype(np.uint8)
-
-
 def data_url(image):
     """A PIL image as an address that holds the picture itself, as PNG."""
-    data = io.BytesIO()
-    image.save(data, "PNG")
-    return "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
+    return "data:image/png;base64," + base64.b64encode(png_bytes(image)).decode()
 
 
 def read_page(name, labels):
@@ -98,12 +90,12 @@ def read_page(name, labels):
     return page.replace("{{model}}", html.escape(json.dumps({"name": name, "labels": labels}))).encode(), policy
 
 
-def make_server(host, port, model, name, output_sum=cnn.OUTPUT_SUM):
+def make_server(host, port, model, name):
     """The server of the page and of the model called `name`, ready for serve_forever()."""
     page, policy = read_page(name, labels_of(model))
     routes = {
         "/": ("GET", lambda query, body: page),
-        "/classify": ("POST", lambda query, body: classify(body, model, output_sum, query == "maps=1")),
+        "/classify": ("POST", lambda query, body: classify(body, model, query == "maps=1")),
     }
     headers = {
         "Cache-Control": "no-store",
@@ -115,20 +107,19 @@ def make_server(host, port, model, name, output_sum=cnn.OUTPUT_SUM):
 
 
 def main():
-    parser = Parser(description="Serve a page to draw a character in, and to see what the network makes of it.")
+    parser = Parser("Serve a page to draw a character in, and to see what the network makes of it.")
     add = parser.add_argument
     add("--model", default="model.doc", metavar="FILE", help="the model to ask (default: model.doc)")
     add("--host", default="127.0.0.1", metavar="H", help="the address to serve (default: 127.0.0.1, for this machine "
         "alone; 0.0.0.0: for its network)")  # fmt: skip
     add("--port", type=int, default=8000, metavar="P", help="its port (default: 8000; 0: any that is free)")
-    parser.add_output_sum(cnn.OUTPUT_SUM)
     options = parser.parse_args()
     if not 0 <= options.port <= 65535:
         parser.error(f"--port: expected 0 to 65535, found {options.port}")
     model = read_model(options.model)
     warnings.simplefilter("ignore")  # Pillow's, of odd pictures; for all threads at once
     name = os.path.basename(options.model)
-    server = make_server(options.host, options.port, model, name, options.output_sum)
+    server = make_server(options.host, options.port, model, name)
     with server, contextlib.suppress(KeyboardInterrupt):
         print(f"open {server.url} in a browser; Ctrl-C ends this", flush=True)
         server.serve_forever()

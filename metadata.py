@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-from common import InputError, write_whole
+from support.files import InputError, write_whole
 
 HEADER = "Training started (unix time): {!r}\nCurrent generation: {:>12}\n\n\n"  # line 2 is written over in place
 COLUMNS = ("generation", "label", "cross_entropy", "softmax", "predicted")

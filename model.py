@@ -1,20 +1,26 @@
 """The model: the hand-set kernels, the start model, and reading and writing model.doc (the paper's appendix).
 
 A model is a list: the kernels of convolution 1 (6, 25) and of convolution 2 (6, 150), the fully connected weights
-(1, n * 151), output by output, and, if its file names them, the n labels.
+(1, n * 151), output by output, and, if its file names them, the n labels and the output sum it was trained with.
 
 >>> import model
->>> kernels_1, kernels_2, weights, labels = model.read_model("model.doc")
+>>> kernels_1, kernels_2, weights, labels, output_sum = model.read_model("models/shipped.doc")
 """
 
 import json
+import os
 import re
+from typing import NamedTuple
 
 import numpy as np
 
-from common import InputError, write_whole
+from support.files import InputError, write_whole
 
 INPUTS = 151  # of the fully connected layer: 6 maps x 5 x 5 values and the bias
+OUTPUT_SUM = 100  # of a model that names none: the paper's text; its published figures fit 10 (docs/reproduction.md)
+LARGEST_SUM = 1_000_000  # that outputs can be scaled to
+AGAIN = "train again with python controller.py"
+LARGEST = 1e100  # what a trained weight never comes near; the network's sums stay finite below it
 
 # The paper's kernels, set by hand and never trained. One line is a kernel of 5x5, row by row.
 KERNELS_1 = """
@@ -71,9 +77,19 @@ KERNELS_2 = """
 """
 
 
-def start_model(labels, rng):
+class Parts(NamedTuple):
+    """A model taken apart by parts_of(), with what its file did not name."""
+
+    kernels_1: np.ndarray  # (6, 25)
+    kernels_2: np.ndarray  # (6, 150)
+    weights: np.ndarray  # (n, 151), a row an output
+    labels: list  # n
+    output_sum: float
+
+
+def start_model(labels, rng, output_sum=OUTPUT_SUM):
     """The model before training: the hand-set kernels, and fully connected weights drawn uniformly from [0, 1)."""
-    return [*hand_set_kernels(), rng.random((1, len(labels) * INPUTS)), list(labels)]
+    return [*hand_set_kernels(), rng.random((1, len(labels) * INPUTS)), list(labels), output_sum]
 
 
 def hand_set_kernels():
@@ -84,33 +100,65 @@ def hand_set_kernels():
 
 def labels_of(model):
     """The labels of a model: those that its file names, otherwise 0, 1, 2 and so on."""
-    return list(model[3]) if len(model) > 3 else [str(number) for number in range(model[2].size // INPUTS)]
+    return parts_of(model).labels
+
+
+def parts_of(model):
+    """The Parts of a model: what read_model() returns, or the listing of the paper's appendix, [array, array, [array]].
+
+    Raises InputError where it is something else, such as a model's path, or holds numbers that no training gives.
+    """
+    if isinstance(model, (str, os.PathLike)):
+        raise InputError(f"expected a model, found the name {os.fspath(model)!r}; use model.read_model() of it")
+    try:
+        kernels_1, kernels_2, weights = (np.asarray(array, float) for array in model[:3])
+        inputs = 25 * len(kernels_2) + 1  # of the fully connected layer
+        weights = weights.reshape(-1, inputs)
+        fits = kernels_1.shape[1:] == (25,) and kernels_2.shape[1:] == (25 * len(kernels_1),) and len(weights) > 1
+    except (TypeError, ValueError, LookupError):
+        fits = False
+    if not fits:
+        raise InputError("expected a model: kernels (6, 25), kernels (6, 150), and 151 weights for each of its labels")
+    if not all((np.abs(array) < LARGEST).all() for array in (kernels_1, kernels_2, weights)):
+        raise InputError(f"expected a model of numbers below {LARGEST:g}, found others, or nan")
+    labels = list(model[3]) if len(model) > 3 else [str(number) for number in range(len(weights))]
+    if len(labels) != len(weights):
+        raise InputError(f"expected a model with a label for each of its {len(weights)} outputs, found {len(labels)}")
+    return Parts(kernels_1, kernels_2, weights, labels, model[4] if len(model) > 4 else OUTPUT_SUM)
 
 
 def write_model(model, path):
-    """Write the model as text, whole: the arrays, each followed by a comma, every number in full; then the labels."""
-    kernels_1, kernels_2, weights = (np.asarray(array, float) for array in model[:3])
-    arrays = [_array_text(kernels_1, 25), _array_text(kernels_2, 25), _array_text(weights, 5)]
-    if len(model) > 3:
-        arrays.append(json.dumps(list(model[3]), ensure_ascii=False))
-    write_whole(path, (",\n\n".join(arrays) + ("\n" if len(model) > 3 else ",\n")).encode("utf-8"))
+    """Write the model as text, whole: the arrays, each followed by a comma, then the labels and the output sum it has.
+
+    Every number is written in full: what read_model() reads back is the same bit for bit.
+    """
+    arrays = [_array_text(np.asarray(array, float), width) for array, width in zip(model, (25, 25, 5))]
+    labels = [json.dumps(list(labels), ensure_ascii=False) for labels in model[3:4]]
+    text = ",\n\n".join([*arrays, *labels, *map(_number_text, model[4:])])
+    write_whole(path, (text + ("\n" if labels else ",\n")).encode("utf-8"))
 
 
 def _array_text(array, numbers_a_line):
     """A 2-D array as nested lists, wrapped: a line is a kernel of 5x5, or weights of one row of a 5x5 map."""
     rows = []
     for row in array.tolist():
-        numbers = [repr(number).removesuffix(".0") for number in row]
+        numbers = [_number_text(number) for number in row]
         lines = [", ".join(numbers[i : i + numbers_a_line]) for i in range(0, len(numbers), numbers_a_line)]
         rows.append("[" + ",\n  ".join(lines) + "]")
     return "[" + ",\n ".join(rows) + "]"
 
 
+def _number_text(number):
+    """A number in full, a whole one without a point."""
+    return repr(float(number)).removesuffix(".0")
+
+
 def read_model(path):
     """Read a model: one of ours, the listing of the paper's appendix (no labels), or what NumPy's str() prints.
 
-    Returns [kernels_1 (6, 25), kernels_2 (6, 150), weights (1, n * 151)] and, if the file has them, the n labels.
-    Raises InputError with the line for anything else, OSError where there is no such file. Runs no code.
+    Returns [kernels_1 (6, 25), kernels_2 (6, 150), weights (1, n * 151)] and, as far as the file has them, the n labels
+    and the output sum. Raises InputError with the line for anything else, OSError where there is no such file. Runs no
+    code.
     """
     try:
         with open(path, encoding="utf-8-sig") as file:
@@ -122,53 +170,42 @@ def read_model(path):
     return _check(path, _parse(path, text))
 
 
-_TOKEN = re.compile(r'[\[\],]|"(?:[^"\\\n]|\\.)*"|[^\s\[\],"]+|"')
+_TOKEN = re.compile(r'[\[\],]|"(?:[^"\\]|\\.)*"|[^\s\[\],"]+|"')
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
-_LARGEST = 1e100  # what a trained weight never comes near; the network's sums stay finite below it
 
 
 def _parse(path, text):
-    """The text's arrays, each as (line, rows); a row is (line, values), its values all numbers or all strings."""
+    """The text's lists, each as (line, rows), a row being a list of values within no other; a bare number is a list."""
 
     def wrong(expected):
-        found = token if len(token) <= 40 else token[:40] + "..."
-        return InputError(f"{path}, line {line}: expected {expected}, found {found}")
+        return InputError(f"{path}, line {line}: expected {expected}, found {token[:40]}")
 
-    arrays, depth, row, row_depth = [], 0, [], None
-    line, position, previous = 1, 0, ","
-    for match in _TOKEN.finditer(text):
-        token = match.group()
-        line, position = line + text.count("\n", position, match.start()), match.start()
-        if token == "[":
-            if depth == 3 or row:
-                raise wrong("numbers, or lists of numbers at most 3 deep")
-            if depth == 0:
-                arrays.append((line, []))
-                row_depth = None
-            depth, row_line = depth + 1, line
-        elif token == "]":
-            if row:
-                if row_depth not in (None, depth):
-                    raise wrong("rows that are all at one depth")
-                row_depth = depth
-                arrays[-1][1].append((row_line, row))
-            if depth == 0:
-                raise wrong("a list to be open where it ends")
-            depth, row, row_line = depth - 1, [], line
-        elif token == ",":
-            if previous in ("[", ","):
-                raise wrong("a value before the comma")
-        else:
-            if depth == 0:
-                raise wrong("a list, which begins with [")
-            value = _value(token)
-            if value is None or (row and type(value) is not type(row[0])):
-                raise wrong(f"a number below {_LARGEST:g}, or a list of labels in double quotes")
-            row.append(value)
-        previous = token
+    lists, depth, row = [], 0, []
+    for line, words in enumerate(text.split("\n"), 1):
+        for token in _TOKEN.findall(words):
+            if token == "[":
+                if row:
+                    raise wrong("no list after a number in one row")
+                if depth == 0:
+                    lists.append((line, []))
+                depth += 1
+            elif token == "]":
+                if depth == 0:
+                    raise wrong("a list to be open where it ends")
+                if row:
+                    lists[-1][1].append(row)
+                depth, row = depth - 1, []
+            elif token != ",":
+                value = _value(token)
+                if value is None:
+                    raise wrong(f"a number below {LARGEST:g}, or a list of labels in double quotes")
+                if depth:
+                    row.append(value)
+                else:
+                    lists.append((line, [[value]]))
     if depth:
-        raise InputError(f"{path}, line {line}: expected ] before the end of the file; it looks cut off")
-    return arrays
+        raise InputError(f"{path}, line {line - 1}: expected ] before the end of the file; it looks cut off")
+    return lists
 
 
 def _value(token):
@@ -179,53 +216,61 @@ def _value(token):
         except ValueError:
             return None
     number = float(token) if len(token) < 400 and _NUMBER.fullmatch(token) else None
-    return number if number is not None and abs(number) < _LARGEST else None
+    return number if number is not None and abs(number) < LARGEST else None
 
 
-def _check(path, arrays):
-    """The model that the arrays make, refused unless their number, their shapes and their labels fit."""
-    again = "train again with python controller.py"
-    if len(arrays) not in (3, 4):
+def _check(path, lists):
+    """The model that the lists make, refused unless their number, their shapes, labels and output sum fit."""
+    if not 3 <= len(lists) <= 5:
         raise InputError(
-            f"{path}: expected 3 arrays (kernels 1, kernels 2, fully connected weights) and perhaps a list of labels, "
-            f"found {len(arrays)}; {again}"
+            f"{path}: expected 3 arrays (kernels 1, kernels 2, fully connected weights) and perhaps labels and an "
+            f"output sum, found {len(lists)}; {AGAIN}"
         )
-    model = []
-    for (line, rows), name, size in zip(arrays, ("1", "2"), (25, 150)):
-        _check_numbers(path, rows)
-        lengths = [len(values) for _, values in rows]
-        if lengths != [size] * 6:
-            found = f"{len(rows)} of {sorted(set(lengths))}" if rows else "none"
-            raise InputError(
-                f"{path}, line {line}: expected the 6 kernels of convolution {name}, {size} numbers each, "
-                f"found {found}; {again}"
-            )
-        model.append(np.array([values for _, values in rows]))
-    line, rows = arrays[2]
-    _check_numbers(path, rows)
-    weights = [number for _, values in rows for number in values]
-    labels = [value for _, values in arrays[3][1] for value in values] if len(arrays) == 4 else None
-    if labels is not None:
-        _check_labels(path, arrays[3][0], labels)
-    outputs = len(weights) // INPUTS if labels is None else len(labels)
-    one_shape = len(rows) == 1 or all(len(values) == INPUTS for _, values in rows)
-    if outputs < 2 or len(weights) != outputs * INPUTS or not one_shape:
-        expected = f"{outputs * INPUTS}" if outputs >= 2 else "302 or more"
+    names = [_labels(path, *lists[3])] if len(lists) > 3 else []
+    weights = _weights(path, *lists[2], len(names[0]) if names else None)
+    kernels = [_kernels(path, *lists[index], index + 1, size) for index, size in enumerate((25, 150))]
+    return [*kernels, weights, *names, *(_output_sum(path, *found) for found in lists[4:])]
+
+
+def _kernels(path, line, rows, number, size):
+    """The six kernels of a convolution: (6, size)."""
+    lengths = sorted({len(row) for row in rows})
+    if len(rows) != 6 or lengths != [size] or not _all_numbers(rows):
         raise InputError(
-            f"{path}, line {line}: expected {expected} fully connected weights ({INPUTS} a label, 2 labels or more), "
-            f"found {len(weights)}; {again}"
+            f"{path}, line {line}: expected the 6 kernels of convolution {number}, {size} numbers each, found "
+            f"{len(rows)} of {' and '.join(map(str, lengths)) or 'no'} values; {AGAIN}"
         )
-    model.append(np.array([weights]))
-    return model if labels is None else [*model, labels]
+    return np.array(rows)
 
 
-def _check_numbers(path, rows):
-    for line, values in rows:
-        if not isinstance(values[0], float):
-            raise InputError(f"{path}, line {line}: expected numbers, found the text {values[0]!r}")
+def _weights(path, line, rows, outputs):
+    """The fully connected weights (1, n * 151), in one row or in one for each output; n is `outputs` where known."""
+    weights = [value for row in rows for value in row]
+    outputs = outputs or max(2, len(weights) // INPUTS)
+    one_shape = len(rows) == 1 or all(len(row) == INPUTS for row in rows)
+    if len(weights) != outputs * INPUTS or not one_shape or not _all_numbers(rows):
+        raise InputError(
+            f"{path}, line {line}: expected {outputs * INPUTS} fully connected weights ({INPUTS} numbers a label, 2 "
+            f"labels or more), found {len(weights)}; {AGAIN}"
+        )
+    return np.array([weights])
 
 
-def _check_labels(path, line, labels):
-    fit = all(isinstance(label, str) and label and label.isprintable() for label in labels)
-    if not fit or len(set(labels)) != len(labels):
-        raise InputError(f"{path}, line {line}: expected labels that differ, each in double quotes, found {labels}")
+def _all_numbers(rows):
+    return all(isinstance(value, float) for row in rows for value in row)
+
+
+def _labels(path, line, rows):
+    labels = [value for row in rows for value in row]
+    fit = len(labels) > 1 and all(isinstance(label, str) and label and label.isprintable() for label in labels)
+    if not fit or len(set(labels)) < len(labels):
+        raise InputError(
+            f"{path}, line {line}: expected labels that differ, two or more, each in double quotes, found {labels}"
+        )
+    return labels
+
+
+def _output_sum(path, line, rows):
+    if len(rows) != 1 or len(rows[0]) != 1 or not _all_numbers(rows) or not 0 < rows[0][0] <= LARGEST_SUM:
+        raise InputError(f"{path}, line {line}: expected the output sum, a number above 0, at most {LARGEST_SUM:,}")
+    return rows[0][0]

@@ -1,7 +1,7 @@
 """Pictures of the network: one picture on its way through it, its kernels and its weights, on one page (the paper's
 explanation of a convolutional network).
 
-    python network.py PICTURE [--model model.doc] [--output-sum 100] [--trim] [--output network.png]
+    python network.py PICTURE [--model model.doc] [--trim] [--output network.png]
 
 Needs matplotlib (requirements-graphs.txt).
 """
@@ -10,10 +10,10 @@ import os
 
 import numpy as np
 
-import cnn
-from common import Parser, new_figure, run, save_figure
-from model import INPUTS, labels_of, read_model
-from preprocessing import read_picture
+from cnn import read_pixels, steps
+from model import parts_of, read_model
+from support.commandline import Parser, run
+from support.figures import new_figure, save_figure
 
 PAGE = (11.0, 8.15)  # inches: a page, lying
 SIDE, PITCH = 0.87, 0.95  # inches: of a map, and from one of a row's six maps to the next
@@ -24,52 +24,45 @@ SIGNED, SIZES = "RdBu", "viridis"  # matplotlib's colours: blue above 0, red bel
 
 
 def main():
-    parser = Parser(description="Draw what the network makes of a picture, its kernels and its weights.")
+    parser = Parser("Draw what the network makes of a picture, its kernels and its weights.")
     parser.add_argument("picture", metavar="PICTURE")
     parser.add_argument("--model", default="model.doc", metavar="FILE", help="(default: model.doc)")
-    parser.add_output_sum(cnn.OUTPUT_SUM)
     parser.add_argument("--trim", action="store_true", help="cut the picture to its ink first, scaled to 24 pixels")
     parser.add_argument("--output", default="network.png", metavar="FILE.png", help="(default: network.png)")
     options = parser.parse_args()
     model = read_model(options.model)
-    picture = np.asarray(read_picture(options.picture, options.trim))
+    pixels = read_pixels(options.picture, options.trim)
     names = [os.path.basename(path) for path in (options.picture, options.model)]
-    about = f"picture: {names[0]}\nmodel: {names[1]}\noutput sum: {options.output_sum:g}"
-    save_figure(draw(picture, model, options.output_sum, about), options.output)
+    save_figure(draw(pixels, model, "picture: {}\nmodel: {}".format(*names)), options.output)
     print(f"written: {options.output}")
 
 
-def steps(picture, model, output_sum):
-    """What each step of the network makes of a (32, 32, 3) picture: input, four times six maps, softmax (n,)."""
-    pixels = cnn.read_pixels(picture)  # (32, 32)
-    maps_1 = cnn.relu(cnn.convolve(pixels[np.newaxis], model[0]))  # (6, 28, 28)
-    pooled_1 = cnn.max_pool(maps_1)  # (6, 14, 14)
-    maps_2 = cnn.relu(cnn.convolve(pooled_1, model[1]))  # (6, 10, 10)
-    pooled_2 = cnn.max_pool(maps_2)  # (6, 5, 5)
-    outputs = cnn.scale_outputs(cnn.fully_connected(cnn.flatten(pooled_2), model[2]), output_sum)
-    return pixels, maps_1, pooled_1, maps_2, pooled_2, np.array(cnn.softmax(outputs))
-
-
-def draw(picture, model, output_sum, about):
+def draw(pixels, model, about):
     """The page, as a matplotlib figure: left the picture's way down; right the answer and the weights."""
-    figure, labels = new_figure(*PAGE), labels_of(model)
-    pixels, maps_1, pooled_1, maps_2, pooled_2, softmax = steps(picture, model, output_sum)
+    figure, step = new_figure(*PAGE), steps(pixels, model)
+    kernels_1, kernels_2, weights, labels, output_sum = parts_of(model)
+    about = f"{about}\noutput sum: {output_sum:g}"
+    softmax = step.softmax
     answer = f"answer: {labels[softmax.argmax()]}, with a probability of {softmax.max():.1%}"
     say(figure, LEFT + PITCH, 0.45, f"{about}\n{answer}", linespacing=1.6)
 
     top = draw_row(figure, 0.15, "input: 32x32 pixels", [pixels], "gray", (0, 255))
-    kernels = model[0].reshape(6, 5, 5)
+    kernels = kernels_1.reshape(6, 5, 5)
     top = draw_row(figure, top, "convolution 1: six kernels of 5x5", kernels, SIGNED, around_0(kernels), numbers=True)
-    top = draw_row(figure, top, "what they make of the input, after ReLU: six maps of 28x28 (dark is 0)", maps_1, SIZES)
-    top = draw_row(figure, top, "max pooling 1: six maps of 14x14", pooled_1, SIZES)
-    kernels = [mosaic(kernel.reshape(6, 5, 5)) for kernel in model[1]]
+    top = draw_row(
+        figure, top, "what they make of the input, after ReLU: six maps of 28x28 (dark is 0)", step.maps_1, SIZES
+    )
+    top = draw_row(figure, top, "max pooling 1: six maps of 14x14", step.pooled_1, SIZES)
+    kernels = [mosaic(kernel.reshape(6, 5, 5)) for kernel in kernels_2]
     text = "convolution 2: six kernels, each of 5x5 for each of the six maps"
-    top = draw_row(figure, top, text, kernels, SIGNED, around_0(model[1]))
-    top = draw_row(figure, top, "what they make of those maps, after ReLU: six maps of 10x10", maps_2, SIZES)
-    draw_row(figure, top, "max pooling 2: six maps of 5x5, the inputs of the fully connected layer", pooled_2, SIZES)
+    top = draw_row(figure, top, text, kernels, SIGNED, around_0(kernels_2))
+    top = draw_row(figure, top, "what they make of those maps, after ReLU: six maps of 10x10", step.maps_2, SIZES)
+    draw_row(
+        figure, top, "max pooling 2: six maps of 5x5, the inputs of the fully connected layer", step.pooled_2, SIZES
+    )
 
     draw_answer(figure, 0.15, softmax, labels)
-    draw_weights(figure, 2.3, model[2].reshape(-1, INPUTS), labels)
+    draw_weights(figure, 2.3, weights, labels)
     return figure
 
 

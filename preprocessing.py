@@ -5,14 +5,17 @@
 As in the paper, a picture is written over its original, unless --output names a folder.
 """
 
+import contextlib
 import io
 import os
 import sys
 import warnings
 
+import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from common import InputError, Parser, explain, run, write_whole
+from support.commandline import Parser, explain, run
+from support.files import InputError, write_whole
 
 SIZE = 32  # pixels, both ways
 TRIMMED = 24  # pixels, the longer side of trimmed ink: the height of the dataset's digits
@@ -28,7 +31,7 @@ def fit(image, trim=False):
     """
     image = on_white(image)
     if trim:
-        image = cut_to_ink(image)
+        image = cut_to_ink(dark_on_light(image))
     limit = TRIMMED if trim else SIZE
     scale = limit / max(image.size)
     if trim or scale < 1:
@@ -40,14 +43,38 @@ def fit(image, trim=False):
 
 
 def on_white(image):
-    """Any mode to RGB: turned as its EXIF data say, its transparent parts white, 16 bits brought to 8."""
+    """Any mode to RGB: turned as its EXIF data say, its transparent parts white, its numbers brought to 0 to 255."""
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # grey of 16 bits, which convert() would clip
-        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    if image.mode == "F" or image.mode.startswith("I"):
+        image = in_8_bits(image)
     if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB")
+
+
+def in_8_bits(image):
+    """Grey as numbers of 16 bits, 32 bits or with a point, which convert() would clip, as grey of 8 bits ("L").
+
+    White is 65,535 in 16 bits. The other kinds do not say what white is: 1 (with a point), 255 or 65,535, the first
+    that no pixel is above, otherwise the lightest pixel.
+    """
+    values = np.nan_to_num(np.asarray(image).astype(float))
+    whites = {"I": (255, 65535), "F": (1, 255, 65535)}.get(image.mode, (65535,))
+    white = next((white for white in whites if values.max() <= white), values.max())
+    if "transparency" in image.info:
+        values[values == image.info["transparency"]] = white
+    return Image.fromarray((values.clip(0) * (255 / white)).round().astype(np.uint8))
+
+
+def dark_on_light(image):
+    """An RGB picture with its grey levels turned round where it is light on dark.
+
+    It is where its border, mostly paper, is nearer to its darkest than to its lightest grey, a twentieth of each apart.
+    """
+    grey = np.asarray(image.convert("L"))
+    border = np.concatenate((grey[0], grey[-1], grey[:, 0], grey[:, -1]))
+    return ImageOps.invert(image) if np.median(border) < np.percentile(grey, (5, 95)).mean() else image
 
 
 def cut_to_ink(image):
@@ -69,26 +96,39 @@ def cut_to_ink(image):
     return image.crop(ink.getbbox()).point(lambda value: min(255, max(0, round((value - darkest) * scale))))
 
 
+def is_blank(pixels):
+    """Whether the pixels of a fitted picture show nothing: less contrast than ink has with its paper."""
+    return int(pixels.max()) - int(pixels.min()) < CONTRAST
+
+
 def read_picture(path, trim=False):
-    """The picture at `path`, of several frames the first, fitted: a 32x32 RGB image. The file stays as it is."""
-    return _read(path, trim)[0]
+    """The picture at `path`, fitted: a 32x32 RGB image. The file stays as it is. Raises InputError, or OSError."""
+    return fit(open_picture(path)[0], trim)
 
 
-def _read(path, trim):
-    """The fitted picture, and the format and size of its file. Raises InputError where the file is no picture."""
+def open_picture(source, formats=None):
+    """The picture in a file, of several frames the first, as an RGB image, and the name of its format.
+
+    source: a path, or a file opened in binary. formats: Pillow's names of those to take (all it knows). Raises
+    InputError where it holds no such picture, and the system's OSError for a path that cannot be opened.
+    """
+    is_path = isinstance(source, (str, os.PathLike))
+    name = source if is_path else "the file"
     try:
-        with warnings.catch_warnings():
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata, and of large pictures, which we refuse
-            with open(path, "rb") as file, Image.open(file) as image:
-                if image.width * image.height > Image.MAX_IMAGE_PIXELS:
-                    raise InputError(f"{image.width}x{image.height} is over {Image.MAX_IMAGE_PIXELS:,} pixels")
-                image.load()
-                return fit(image, trim), image.format, image.size
+            file = stack.enter_context(open(source, "rb")) if is_path else source
+            image = stack.enter_context(Image.open(file, formats=formats))
+            if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+                raise InputError(f"{image.width}x{image.height} is over {Image.MAX_IMAGE_PIXELS:,} pixels")
+            image.load()
+            return on_white(image), image.format
     except (Exception, MemoryError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # missing, not allowed, a folder: the system's own words say it
         reason = "" if isinstance(error, Image.UnidentifiedImageError) else f" ({error or type(error).__name__})"
-        raise InputError(f"{path}: expected a picture that Pillow can read{reason}; use a PNG or JPEG file") from None
+        raise InputError(f"{name}: expected a picture that Pillow can read{reason}; use a PNG or JPEG file") from None
 
 
 def preprocess(image_path, output_path=None, trim=False):
@@ -96,20 +136,20 @@ def preprocess(image_path, output_path=None, trim=False):
 
     Raises InputError where it is no picture, or where Pillow cannot write its format. The original is replaced whole.
     """
-    image, file_format, _ = _read(image_path, trim)
+    image, file_format = open_picture(image_path)
     output_path = image_path if output_path is None else output_path
     if output_path != image_path:
         file_format = Image.registered_extensions().get(os.path.splitext(output_path)[1].lower(), file_format)
     data = io.BytesIO()
     try:
-        image.save(data, "JPEG" if file_format == "MPO" else file_format, quality=95)
+        fit(image, trim).save(data, "JPEG" if file_format == "MPO" else file_format, quality=95)
     except (KeyError, ValueError, OSError) as error:
         raise InputError(f"{output_path}: Pillow cannot write {file_format} ({error}); use a PNG file") from None
     write_whole(output_path, data.getvalue())
 
 
 def main():
-    parser = Parser(description="Fit pictures into 32x32 on white, as the paper does.")
+    parser = Parser("Fit pictures into 32x32 on white, as the paper does.")
     parser.add_argument("pictures", nargs="+", metavar="PICTURE")
     parser.add_argument(
         "--output", metavar="DIR", help="write to this folder (default: over the originals, as the paper)"

@@ -5,42 +5,42 @@
 Writes cross_entropy.png and right.png, which need matplotlib (requirements-graphs.txt); the summary needs none.
 """
 
-import datetime
 import os
 
 import numpy as np
 
-from checkpoint import read_settings
-from common import InputError, Parser, new_figure, run, save_figure
 from metadata import read_header, read_metadata
+from model import INPUTS
+from support.checkpoint import read_settings
+from support.commandline import Parser, duration, run, share
+from support.figures import new_figure, save_figure
+from support.files import InputError
+from training import ALPHA, GENERATIONS, LABELS, RECENT
 
-# The paper's settings, and what it found in its last 100 generations.
-PAPER_ALPHA = 0.000000005
-PAPER_GENERATIONS = 180_834
-PAPER_LABELS = ["0", "1"]
+# What the paper found in its last 100 generations.
 PAPER_CROSS_ENTROPY = 0.1728
 PAPER_RIGHT = 85.15  # percent
 
-LASTS = (100, 5000)  # generations that the summary looks at: the paper's, and enough to be steady
+LASTS = (RECENT, 5000)  # generations that the summary looks at: the paper's, and enough to be steady
 DOTS = 4000  # as many as a page can show
 TREND = 0.05  # the share of all generations that the trend line averages
 RATES = (100, 100_000)  # generations a second, from an emulated Raspberry Pi's to more than any computer's
 
 
 def main():
-    parser = Parser(description="Draw the paper's two graphs from a training's log, and sum it up.")
+    parser = Parser("Draw the paper's two graphs from a training's log, and sum it up.")
     parser.add_argument("log", nargs="?", default="metadata.doc", metavar="metadata.doc")
     parser.add_argument("--output", default=".", metavar="DIR", help="where the graphs go (default: this folder)")
-    parser.add_argument("--window", type=int, default=100, metavar="N", help="generations that a dot averages "
+    parser.add_argument("--window", type=int, default=RECENT, metavar="N", help="generations that a dot averages "
         "(default: 100, the paper's)")  # fmt: skip
     options = parser.parse_args()
     if options.window < 1:
         parser.error(f"--window: expected 1 or more, found {options.window}")
 
-    rows, settings = read_metadata(options.log), read_settings(options.log)
+    rows, settings = read_metadata(options.log), read_settings(options.log, INPUTS)
     if not len(rows):
         raise InputError(f"{options.log}: expected a line for each generation, found none; is a training under way?")
-    labels = labels_of(rows, settings)
+    labels = labels_in(rows, settings)
     right = find_right(rows, labels)
     print(summary(options.log, rows, right, labels, settings))
     os.makedirs(options.output, exist_ok=True)
@@ -54,10 +54,10 @@ def main():
         print(f"written: {path}")
 
 
-def labels_of(rows, settings):
+def labels_in(rows, settings):
     """The labels, in the order of the outputs where the settings say it, otherwise those in the log, sorted."""
     found = set(rows["label"].tolist())
-    for labels in (settings.get("labels") or [], PAPER_LABELS):
+    for labels in (settings.get("labels") or [], LABELS):
         if found <= set(labels):
             return list(labels)
     return sorted(found)
@@ -86,8 +86,8 @@ def rolling_mean(values, before, after=0):
 
 def summary(path, rows, right, labels, settings):
     """What the log says, in words: its settings as far as known, and a table for each of LASTS."""
-    seconds = duration(path, len(rows))
-    took = "" if seconds is None else f" in {datetime.timedelta(seconds=round(seconds))} (h:min:s, by the file's date)"
+    seconds = training_time(path, len(rows))
+    took = "" if seconds is None else f" in {duration(seconds)}, by the file's date"
     known = [f"{name} {plain(settings[key])}" for name, key in (("alpha", "alpha"), ("output sum", "output_sum"))
              if key in settings]  # fmt: skip
     known += [f"{name} {settings[name]}" for name in ("seed", "dataset") if name in settings]
@@ -97,7 +97,7 @@ def summary(path, rows, right, labels, settings):
     return "\n".join(lines)
 
 
-def duration(path, generations):
+def training_time(path, generations):
     """Seconds from a training's start to its log's last change; None where these make no sense, as with a clone."""
     started, _ = read_header(path)
     seconds = 0 if started is None else os.path.getmtime(path) - started
@@ -106,30 +106,30 @@ def duration(path, generations):
 
 def is_the_papers(rows, labels, settings):
     """Whether nothing that is known of a training differs from the paper's settings."""
-    found = (settings.get("alpha", PAPER_ALPHA), len(rows), labels)
-    return found == (PAPER_ALPHA, PAPER_GENERATIONS, PAPER_LABELS)
+    found = (settings.get("alpha", ALPHA), len(rows), labels)
+    return found == (ALPHA, GENERATIONS, LABELS)
 
 
 def table(rows, right, labels, beside_the_paper):
     """A table's lines: all of the rows, the paper's figures, and each label."""
-    lines = [("", "cross entropy", "10^-that", "right"), ("all", *measure(rows, right))]
+    lines = [("", "cross entropy", "10^-that", "right"), ("all", *figures_of(rows, right))]
     if beside_the_paper:
         paper = (f"{PAPER_CROSS_ENTROPY}", f"{10**-PAPER_CROSS_ENTROPY:.4f}", f"{PAPER_RIGHT}%")
         lines.append(("the paper, last 100", *paper))
     for label in labels:
         of_label = rows["label"] == label
-        lines.append((f"label {label}", *measure(rows[of_label], right[of_label])))
+        lines.append((f"label {label}", *figures_of(rows[of_label], right[of_label])))
     width = max(19, *(len(line[0]) for line in lines))
     title = f"last {len(rows):,}"
     return [f"{name or title:<{width}}  {mean:>13}  {power:>8}  {share}" for name, mean, power, share in lines]
 
 
-def measure(rows, right):
+def figures_of(rows, right):
     """Mean cross entropy, 10 to the power of minus that, and how many are right, as text."""
     if not len(rows):
         return "-", "-", "none seen"
     mean, count = rows["cross_entropy"].mean(), np.count_nonzero(right)
-    return f"{mean:.4f}", f"{10**-mean:.4f}", f"{count:,} of {len(rows):,}, {100 * count / len(rows):.1f}%"
+    return f"{mean:.4f}", f"{10**-mean:.4f}", share(count, len(rows))
 
 
 def draw_cross_entropy(generations, means, window, alpha):

@@ -17,12 +17,16 @@ from collections import deque
 import numpy as np
 
 import cnn
-from checkpoint import State, path_of, read_checkpoint, write_checkpoint
-from common import InputError, back_up, check_writable, locked
 from metadata import Log, is_empty, start_log
-from model import hand_set_kernels, start_model, write_model
-from pictures import find_pictures
-from preprocessing import read_picture
+from model import INPUTS, LARGEST_SUM, OUTPUT_SUM, hand_set_kernels, start_model, write_model
+from support.checkpoint import SETTINGS, State, path_of, read_checkpoint, write_checkpoint
+from support.files import InputError, back_up, check_writable, locked
+from support.pictures import find_pictures
+
+# The paper's settings, those of train() and of controller.py where nothing else is said.
+ALPHA = 0.000000005  # learning rate
+GENERATIONS = 180_834
+LABELS = ["0", "1"]
 
 WRITE_EVERY = 0.8  # seconds between two writings of model.doc and metadata.doc
 RECENT = 100  # generations, the paper's window for its mean cross entropy and its share right
@@ -34,64 +38,57 @@ def train(
     model_file,
     metadata_file,
     *,
-    labels=("0", "1"),
+    labels=tuple(LABELS),
     dataset="dataset",
-    output_sum=cnn.OUTPUT_SUM,
+    output_sum=OUTPUT_SUM,
     seed=None,
     alpha_decay=False,
     average=False,
     trim=False,
     dropout=True,
     resume=False,
+    say=None,
     loading=None,
     progress=None,
 ):
     """Train a model for a number of generations, one random image each, and return it.
 
-    alpha: the learning rate. seed: the same seed gives the same files; without one it is drawn and printed.
+    alpha: the learning rate. seed: the same seed gives the same files; without one it is drawn.
     alpha_decay: alpha falls linearly to 0, which stills the weights towards the end. average: model_file gets the mean
     of the weights over the last half of the generations, and model_file.last the last weights. trim: pictures are cut
     to their ink first (preprocessing.py). dropout: False leaves it out, so that training sees the values that
     classifying will see. resume: go on, up to `generations`, with the training that the files hold, which must have had
     the same settings; otherwise a new one begins, and the files of the last are kept as .bak.
-    loading, progress: called with (pictures read, pictures in all), and about once a second with (generation, the last
-    100 pairs of cross entropy and whether it was right). Ctrl-C ends it after a generation: the files are complete,
-    then KeyboardInterrupt is raised. Raises InputError for a setting or picture that cannot be used, before any file
-    is touched.
+    say, loading, progress: called with a sentence worth knowing, such as the seed; with (pictures read, pictures in
+    all); and about once a second with (generation, the last 100 pairs of cross entropy and whether it was right).
+    Ctrl-C ends it after a generation: the files are complete, then KeyboardInterrupt is raised. Raises InputError for a
+    setting or picture that cannot be used, before any file is touched.
     """
-    settings = {
-        "alpha": float(alpha),
-        "generations": generations,
-        "labels": [str(label) for label in labels],
-        "dataset": os.fspath(dataset),
-        "output_sum": float(output_sum),
-        "seed": seed,
-        "alpha_decay": alpha_decay,
-        "average": average,
-        "trim": trim,
-        "dropout": dropout,
-    }
-    check_settings(settings)
-    labels = settings["labels"]
+    settings = check_settings(
+        alpha=alpha, generations=generations, labels=labels, dataset=dataset, output_sum=output_sum, seed=seed,
+        alpha_decay=alpha_decay, average=average, trim=trim, dropout=dropout,
+    )  # fmt: skip
+    say = say or (lambda text: None)
     with contextlib.ExitStack() as stack:
         for path in lock_order(model_file, metadata_file):
             stack.enter_context(locked(path))
-        state = go_on_with(settings, metadata_file) if resume else begin(settings)
-        pictures = load_dataset(dataset, labels, trim, loading)
+        state = go_on_with(settings, metadata_file) if resume else begin(settings, say)
+        pictures = load_dataset(settings["dataset"], settings["labels"], settings["trim"], loading)
         check_pictures(state, pictures)
         stopped = stack.enter_context(stop_on_signals())
+        last_file = f"{model_file}.last" if settings["average"] else None
         if not resume:
-            start_files([model_file, *([f"{model_file}.last"] if average else [])], metadata_file)
+            start_files([model_file, *([last_file] if last_file else [])], metadata_file)
         log = stack.enter_context(contextlib.closing(Log(metadata_file, state.generation)))
         if log.dropped:
-            print(f"{metadata_file}: {log.dropped} lines after generation {state.generation} are trained again")
+            say(f"{metadata_file}: {log.dropped} lines after generation {state.generation} are trained again")
 
         def write(recent):
             log.flush(state.generation)
             write_checkpoint(metadata_file, state)
             write_model(model_of(state), model_file)
-            if average:
-                write_model(with_weights(state, state.weights), f"{model_file}.last")
+            if last_file:
+                write_model(with_weights(state, state.weights), last_file)
             if progress:
                 progress(state.generation, recent)
 
@@ -103,36 +100,42 @@ def train(
 
 def run_generations(state, pictures, log, write, stopped):
     """The paper's loop, from where `state` stands: changes it, notes each generation, writes about once a second."""
-    labels, alpha, generations = (state.settings[name] for name in ("labels", "alpha", "generations"))
-    output_sum, alpha_decay, average = (state.settings[name] for name in ("output_sum", "alpha_decay", "average"))
+    labels, generations, output_sum, average, dropout = (
+        state.settings[name] for name in ("labels", "generations", "output_sum", "average", "dropout")
+    )
+    weights = state.weights.reshape(len(labels), INPUTS)  # the same numbers, a row a label
+    spread = cnn.lay_out(hand_set_kernels()[1])
     picture_rng, masks = random_sources(state)
-    weights = state.weights.reshape(len(labels), -1)  # the same numbers, a row a label: (n, 151)
-    model = cnn.prepare(with_weights(state, weights))
-    if not state.settings["dropout"]:  # then nothing before the fully connected layer ever changes
-        pictures = [(cnn.features(maps, *model[:2]), index) for maps, index in pictures]
-    one_hot = list(np.eye(len(labels)))
-    recent = deque(maxlen=RECENT)
+    if not dropout:  # then nothing before the fully connected layer ever changes
+        pictures = [(cnn.second_layer(maps, spread), index) for maps, index in pictures]
+    one_hot, recent = list(np.eye(len(labels))), deque(maxlen=RECENT)
     write(recent)
     next_write = time.monotonic() + WRITE_EVERY
     for generation in range(state.generation + 1, generations + 1):
-        rate = alpha * (1 - (generation - 1) / generations) if alpha_decay else alpha
         # not integers(): that may draw several raw numbers, and --resume counts on one a generation
-        maps, correct = pictures[int(picture_rng.random() * len(pictures))]
-        result = cnn.cnn(maps, model, one_hot[correct], True, output_sum=output_sum, rng=masks)
-        update(weights, rate, result)
+        inputs, correct = pictures[int(picture_rng.random() * len(pictures))]
+        if dropout:
+            inputs = cnn.second_layer(inputs, spread, next(masks))
+        result = cnn.train_on(inputs, weights, one_hot[correct], output_sum)
+        update(weights, learning_rate(state.settings, generation), result)
         if average and generation > generations // 2:
             state.weights_sum += state.weights
         state.generation = generation
-        cross_entropy, _, softmax, _ = result
-        predicted = softmax.argmax()
-        log.append(generation, labels[correct], cross_entropy, softmax.item(0), labels[predicted])
-        recent.append((cross_entropy, predicted == correct))
+        predicted = result.softmax.argmax()
+        log.append(generation, labels[correct], result.cross_entropy, result.softmax.item(0), labels[predicted])
+        recent.append((result.cross_entropy, predicted == correct))
         if stopped:
             break
         if time.monotonic() >= next_write:
             next_write = time.monotonic() + WRITE_EVERY
             write(recent)
     write(recent)
+
+
+def learning_rate(settings, generation):
+    """Alpha in a generation: the same in each, or with `alpha_decay` falling linearly to 0."""
+    alpha, generations = settings["alpha"], settings["generations"]
+    return alpha * (1 - (generation - 1) / generations) if settings["alpha_decay"] else alpha
 
 
 def update(weights, alpha, result):
@@ -154,7 +157,7 @@ def random_sources(state):
     picture_rng, dropout_rng = generators(state.settings["seed"])
     picture_rng.bit_generator.advance(state.weights.size + state.generation)
     dropout_rng.bit_generator.advance(state.generation * cnn.RAW_A_GENERATION)
-    return picture_rng, cnn.dropout_masks(dropout_rng)
+    return picture_rng, cnn.dropout_masks(dropout_rng.bit_generator)
 
 
 def generators(seed):
@@ -162,33 +165,38 @@ def generators(seed):
     return [np.random.Generator(np.random.PCG64(part)) for part in np.random.SeedSequence(seed).spawn(2)]
 
 
-def begin(settings):
-    """Where a new training stands. Without a seed one is drawn, and printed."""
+def begin(settings, say):
+    """Where a new training stands. Without a seed one is drawn, and said."""
     if settings["seed"] is None:
         settings = {**settings, "seed": secrets.randbits(32)}
-        print(f"seed {settings['seed']}")
+        say(f"seed {settings['seed']}")
     weights = start_model(settings["labels"], generators(settings["seed"])[0])[2]
     return State(settings, 0, weights, np.zeros_like(weights))
 
 
 def go_on_with(settings, metadata_file):
     """Where a training stood, with the new number of generations. Raises InputError where its settings were others."""
-    state = read_checkpoint(metadata_file)
+    state = read_checkpoint(metadata_file, INPUTS)
     kept = state.settings
     for name, value in settings.items():
         free = name == "dataset" or (name == "generations" and not (kept["alpha_decay"] or kept["average"]))
         if kept[name] != value and not free and (name, value) != ("seed", None):
-            what = name.replace("_", " ")
-            raise InputError(f"{metadata_file}: was begun with {what} {kept[name]}, found {value}; it must stay")
+            begun, found = in_words(name, kept[name]), in_words(name, value)
+            raise InputError(f"{metadata_file}: was begun with {begun}, found {found}; it must stay")
     if settings["generations"] < state.generation:
         raise InputError(f"{metadata_file}: holds {state.generation} generations already, expected a larger number")
     kept.update(generations=settings["generations"], dataset=settings["dataset"])
     return state
 
 
+def in_words(name, value):
+    """A setting as a person says it."""
+    return f"{name.replace('_', ' ')} {' '.join(value) if isinstance(value, list) else value}"
+
+
 def with_weights(state, weights):
     """The model of a training, with the given fully connected weights."""
-    return [*hand_set_kernels(), weights, state.settings["labels"]]
+    return [*hand_set_kernels(), weights, state.settings["labels"], state.settings["output_sum"]]
 
 
 def model_of(state):
@@ -232,18 +240,29 @@ def check_pictures(state, pictures):
         raise InputError(f"{found}: expected the pictures that the training began with; train from the start")
 
 
-def check_settings(settings):
-    """Raise InputError unless the settings of a training make sense."""
+def check_settings(**settings):
+    """The settings of a training as plain Python values. Raises InputError unless they make sense."""
+    for name, value in settings.items():
+        try:
+            settings[name] = None if name == "seed" and value is None else SETTINGS[name](value)
+        except (TypeError, ValueError) as error:
+            what = "a path" if name == "dataset" else error
+            raise InputError(f"{name.replace('_', ' ')}: expected {what}, found {value!r}") from None
     alpha, generations, output_sum, seed = (settings[name] for name in ("alpha", "generations", "output_sum", "seed"))
-    labels = settings["labels"]
     if not 0 <= alpha <= 1:
         raise InputError(f"alpha: expected a learning rate from 0 to 1, found {alpha}; the paper's is 0.000000005")
-    if not isinstance(generations, int) or generations < 0:
+    if generations < 0:
         raise InputError(f"generations: expected a whole number, 0 or more, found {generations}")
-    if not 0 < output_sum <= 1e6:
-        raise InputError(f"output sum: expected a number above 0, at most a million, found {output_sum}")
+    if not 0 < output_sum <= LARGEST_SUM:
+        raise InputError(f"output sum: expected a number above 0, at most {LARGEST_SUM:,}, found {output_sum}")
     if seed is not None and seed < 0:
         raise InputError(f"seed: expected a whole number, 0 or more, found {seed}")
+    check_labels(settings["labels"])
+    return settings
+
+
+def check_labels(labels):
+    """Raise InputError unless labels differ and each can name a folder and stand in a log."""
     if len(labels) < 2 or len(set(labels)) != len(labels):
         raise InputError(f"labels: expected two or more that differ, found {' '.join(labels) or 'none'}")
     for label in labels:
@@ -254,19 +273,17 @@ def check_settings(settings):
 
 
 def load_dataset(dataset, labels, trim=False, loading=None):
-    """Every picture of the labels, as (what first_layer() makes of it, its label's index).
+    """Every picture of the labels, as (what first_layer() makes of it (6, 14, 14), its label's index).
 
-    What is random or trained comes after the first layer, so each picture goes through it once: 2,352 bytes a picture,
-    its values being whole numbers below 2**15. loading: called with the number done and in all.
+    loading: called with the number of pictures read and in all.
     """
     kernels_1, _ = hand_set_kernels()
     paths = [(path, index) for index, label in enumerate(labels) for path in find_pictures(dataset, label)]
     pictures = []
-    for done, (path, index) in enumerate(paths):
-        maps = cnn.first_layer(cnn.read_pixels(read_picture(path, trim)), kernels_1)
-        pictures.append((maps.astype(np.int16), index))
+    for path, index in paths:
+        pictures.append((cnn.first_layer(cnn.read_pixels(path, trim), kernels_1), index))
         if loading:
-            loading(done + 1, len(paths))
+            loading(len(pictures), len(paths))
     return pictures
 
 

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
 import cnn
 import model
-from pictures import CHARACTERS
+from support.pictures import CHARACTERS
 from training import load_dataset
 
 ROUNDS = 5  # times that each picture is seen with dropout

@@ -53,11 +53,15 @@ def rng():
 
 @pytest.fixture
 def run_script():
-    """Start a script as a user does; returns what subprocess.run() returns, output as text."""
+    """Start a script as a user does, "controller.py" or "experiments.speed"; what subprocess.run() returns, as text."""
 
     def start(script, *arguments, **options):
-        command = [sys.executable, "-W", "error", str(ROOT / script), *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
+        script = [str(ROOT / script)] if script.endswith(".py") else ["-m", script]
+        command = [sys.executable, "-W", "error", *script, *map(str, arguments)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}  # for -m, in a folder of the test's own
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=300, check=False, env=environment, **options
+        )
 
     return start
 

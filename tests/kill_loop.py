@@ -12,6 +12,7 @@ import time
 import metadata
 import model
 import training
+from support import checkpoint
 
 folder, kills, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 training.WRITE_EVERY = 0.005  # seconds: more writing, so that more kills meet a write
@@ -36,7 +37,7 @@ for _ in range(kills):
     rows = metadata.read_metadata("metadata.doc")
     assert rows["generation"].tolist() == list(range(1, len(rows) + 1))
     assert len(model.read_model("model.doc")) == 4
-    kept = training.read_checkpoint("metadata.doc").generation
+    kept = checkpoint.read_checkpoint("metadata.doc", model.INPUTS).generation
     assert kept <= len(rows)
     print(len(rows) - kept)
     if time.monotonic() > until:

@@ -11,9 +11,9 @@ from conftest import ROOT, SHARED
 from PIL import Image, ImageDraw
 
 import chars74k
-import pictures
+from support import pictures
 import preprocessing
-from common import InputError
+from support.files import InputError
 
 
 def test_the_shipped_pictures():

@@ -24,7 +24,7 @@ import cnn
 import demo
 import model
 import preprocessing
-import server
+from support import server
 
 PAPER = ROOT / "models" / "paper.doc"
 

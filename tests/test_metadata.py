@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import metadata
-from common import InputError
+from support.files import InputError
 
 
 def write_log(path, rows, started=1488888888.25):

@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT, SHARED
 
 import model
-from common import InputError
+from support.files import InputError
 
 
 def example(rng, labels="01", with_labels=True):

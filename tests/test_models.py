@@ -10,7 +10,7 @@ from conftest import ROOT
 import cnn
 import demo
 import model
-from pictures import CHARACTERS, find_pictures
+from support.pictures import CHARACTERS, find_pictures
 from preprocessing import read_picture
 
 MODELS = {"paper": ("01", 10), "digits": ("0123456789", 1000), "characters": (CHARACTERS, 3000)}

@@ -2,8 +2,8 @@
 
 import pytest
 
-import pictures
-from common import InputError
+from support import pictures
+from support.files import InputError
 
 
 def test_class_numbers_are_chars74ks():

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 import preprocessing
-from common import InputError
+from support.files import InputError
 
 
 def drawing(mode="RGB", size=(100, 60), box=(10, 20, 30, 50), paper=255, ink=0):

@@ -9,7 +9,7 @@ import pytest
 from conftest import MATPLOTLIB, ROOT
 from PIL import Image
 
-import checkpoint
+from support import checkpoint
 import metadata
 import results
 

@@ -13,11 +13,11 @@ from conftest import ROOT, wait_for
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-import checkpoint
+from support import checkpoint
 import metadata
 import model
 import training
-from common import InputError, locked
+from support.files import InputError, locked
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals, mounts and links of this kind")
 KILLS, KILL_SECONDS = 300, 40  # at most
@@ -158,7 +158,7 @@ def test_killed_hundreds_of_times_both_files_read_and_the_run_is_the_same(datase
     lost = [int(line) for line in done.stdout.split()]
     assert len(lost) >= 50
     assert any(lost)  # some kills met a writing between the log and the checkpoint
-    aim = training.read_checkpoint(tmp_path / "metadata.doc").generation + 100
+    aim = checkpoint.read_checkpoint(tmp_path / "metadata.doc", model.INPUTS).generation + 100
     train(tmp_path, aim, resume=True)
     pieces = files(tmp_path)
     train(tmp_path, aim)
@@ -177,7 +177,7 @@ def test_a_signal_and_at_once_another(dataset, tmp_path, number):
     rows = metadata.read_metadata(tmp_path / "metadata.doc")
     assert process.returncode == 130
     assert f"{len(rows):,} in all" in out
-    assert training.read_checkpoint(tmp_path / "metadata.doc").generation == len(rows) == generation_of(tmp_path)
+    assert checkpoint.read_checkpoint(tmp_path / "metadata.doc", model.INPUTS).generation == len(rows) == generation_of(tmp_path)
 
 
 @unix
@@ -227,7 +227,7 @@ def test_a_full_disk(dataset, tmp_path, small_disk, run_script):
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert "No space left on device" in done.stderr
     rows = metadata.read_metadata(small_disk / "metadata.doc")
-    kept = training.read_checkpoint(small_disk / "metadata.doc").generation
+    kept = checkpoint.read_checkpoint(small_disk / "metadata.doc", model.INPUTS).generation
     assert kept <= len(rows)
     assert len(model.read_model(small_disk / "model.doc")) == 4
     assert not list(small_disk.glob("*.new"))
@@ -369,4 +369,4 @@ def test_another_place_of_the_pictures_is_remembered(dataset, tmp_path):
     train(tmp_path, 50)
     moved = dataset.rename(tmp_path / "moved")
     train(tmp_path, 100, resume=True, dataset=moved)
-    assert checkpoint.read_checkpoint(tmp_path / "metadata.doc").settings["dataset"] == str(moved)
+    assert checkpoint.read_checkpoint(tmp_path / "metadata.doc", model.INPUTS).settings["dataset"] == str(moved)

@@ -14,7 +14,7 @@ import metadata
 import model
 import preprocessing
 import training
-from common import InputError
+from support.files import InputError
 
 
 def train(folder, dataset, generations=200, alpha=5e-9, **settings):

@@ -1,9 +1,10 @@
 """Where a data set's pictures stand: <dataset>/<label>/img<class>-<number>.png, as the paper's and Chars74K's do."""
 
+import io
 import os
 import re
 
-from common import InputError
+from support.files import InputError
 
 CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # Chars74K's classes 1 to 62
 
@@ -42,3 +43,10 @@ def has_pictures(dataset, label):
         return bool(find_pictures(dataset, label))
     except InputError:
         return False
+
+
+def png_bytes(picture, optimize=False):
+    """A PIL image as the bytes of a PNG file."""
+    data = io.BytesIO()
+    picture.save(data, "PNG", optimize=optimize)
+    return data.getvalue()

@@ -1,13 +1,9 @@
-"""What the scripts share: one kind of error, one way to replace a file, one way to be a command. Not in the paper."""
+"""One kind of error; files replaced whole, kept as .bak, and held against other processes. Not in the paper."""
 
-import argparse
 import contextlib
-import io
 import os
 import shutil
-import sys
 import time
-import warnings
 
 try:
     import fcntl
@@ -127,69 +123,3 @@ def _lock(file):
     else:
         file.seek(1 << 30)  # Windows lets nobody read what is locked: far beyond what reading the number buffers
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-
-
-def new_figure(width, height, note=""):
-    """An empty matplotlib figure, in inches. Raises InputError, which ends with `note`, where matplotlib is missing."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # older versions use what newer ones of their parts advise against
-            from matplotlib.figure import Figure  # noqa: PLC0415, an extra that nothing but the graphs needs
-    except ImportError:
-        ways = "pip install matplotlib, or sudo apt install python3-matplotlib"
-        raise InputError(f"the graphs need matplotlib; install it with {ways}{note}") from None
-    return Figure((width, height))
-
-
-def save_figure(figure, path):
-    """Write a matplotlib figure as a PNG file of 200 dots an inch, drawn in memory: no screen is needed."""
-    data = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of characters that its font lacks: a box is drawn for them
-        figure.savefig(data, format="png", dpi=200)
-    write_whole(path, data.getvalue())
-
-
-class Parser(argparse.ArgumentParser):
-    """Reads a command line; what is wrong with it is said on one line, exit code 2."""
-
-    def error(self, message):
-        self.exit(2, f"{self.prog}: {' '.join(str(message).split())}; see {self.prog} --help\n")
-
-    def add_output_sum(self, default):
-        """The option that every script with a network has."""
-        self.add_argument("--output-sum", type=_sum, default=default, metavar="S", help="what outputs over 100 are "
-            f"scaled to add up to, as in the model's training (default: {default}); it changes the probabilities, not "
-            "the answer")  # fmt: skip
-
-
-def _sum(text):
-    """An output sum from the command line."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0
-    if not 0 < number <= 1e6:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, at most a million, found {text}")
-    return number
-
-
-def explain(error):
-    """What an InputError or OSError says, on one line."""
-    text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
-    return " ".join(text.split())
-
-
-def run(main):
-    """Run a script's `main()` and leave with its exit code; an error is one line on stderr, without a traceback."""
-    script = os.path.basename(sys.argv[0])
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a label or name that the screen's encoding lacks
-    try:
-        sys.exit(main())
-    except (InputError, OSError) as error:
-        print(f"{script}: {explain(error)}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print(f"{script}: stopped", file=sys.stderr)
-        sys.exit(130)

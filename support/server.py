@@ -16,7 +16,8 @@ import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 
-from common import InputError, explain
+from support.commandline import explain
+from support.files import InputError
 
 LARGEST_BODY = 1_000_000  # bytes
 LIMIT = 10  # seconds: for the first byte of a request, from there for all of it, and for its answer to be taken

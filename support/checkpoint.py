@@ -1,0 +1,111 @@
+"""What --resume needs, kept beside the log as metadata.doc.resume. Not part of the paper.
+
+No random state is kept: every generation draws equally many random numbers, so seed and generation tell it. Everything
+is in one file, written whole, so that settings, generation and weights always belong together.
+"""
+
+import json
+import numbers
+import operator
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from support.files import InputError, write_whole
+
+
+def number(value):
+    """A number, NumPy's too, as Python's."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise ValueError("a number")
+    return float(value)
+
+
+def whole(value):
+    """A whole number, NumPy's too, as Python's."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ValueError("a whole number") from None
+
+
+def flag(value):
+    """Yes or no, NumPy's too, as Python's."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError("True or False")
+    return bool(value)
+
+
+def texts(value):
+    """Some words, each as text."""
+    try:
+        return [str(word) for word in value]
+    except TypeError:
+        raise ValueError("a list of labels") from None
+
+
+SETTINGS = {  # of a training: what each has to be; a function that gives it as what JSON knows, or raises ValueError
+    "alpha": number,
+    "generations": whole,
+    "labels": texts,
+    "dataset": os.fspath,
+    "output_sum": number,
+    "seed": whole,
+    "alpha_decay": flag,
+    "average": flag,
+    "trim": flag,
+    "dropout": flag,
+}
+BEFORE = {"dropout": True}  # what a checkpoint means that does not say, from before there was a choice
+
+
+@dataclass
+class State:
+    """Where a training stands."""
+
+    settings: dict  # see SETTINGS; and "pictures", a mark of what they are
+    generation: int
+    weights: np.ndarray  # the last fully connected weights, (1, n * 151)
+    weights_sum: np.ndarray  # with `average`: all weights since half of the generations, added up; (1, n * 151)
+
+
+def path_of(metadata_file):
+    """Where the checkpoint of a training stands, given its log's path."""
+    return f"{metadata_file}.resume"
+
+
+def write_checkpoint(metadata_file, state):
+    """Keep where a training stands."""
+    kept = {**state.settings, "generation": state.generation, "weights": state.weights[0].tolist()}
+    if state.settings["average"]:
+        kept["weights_sum"] = state.weights_sum[0].tolist()
+    write_whole(path_of(metadata_file), json.dumps(kept, indent=0).encode("utf-8"))
+
+
+def read_checkpoint(metadata_file, inputs):
+    """Where a training stood, as a State; inputs: the number of weights of a label. Raises InputError, or OSError."""
+    path = path_of(metadata_file)
+    try:
+        with open(path, encoding="utf-8") as file:
+            kept = {**BEFORE, **json.load(file)}
+        settings = {name: kind(kept[name]) for name, kind in SETTINGS.items()}
+        settings["pictures"] = str(kept["pictures"])
+        weights = np.array([kept["weights"]], float)
+        weights_sum = np.array([kept["weights_sum"]], float) if settings["average"] else np.zeros_like(weights)
+        state = State(settings, whole(kept["generation"]), weights, weights_sum)
+        fits = weights.shape == weights_sum.shape == (1, inputs * len(settings["labels"])) and state.generation >= 0
+        fits = fits and np.isfinite(weights).all() and np.isfinite(weights_sum).all()
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        fits = False
+    if not fits:
+        raise InputError(f"{path}: expected what a training left for --resume; train from the start")
+    return state
+
+
+def read_settings(metadata_file, inputs):
+    """The settings of the training that wrote a log, as a dict; empty where they are not known."""
+    try:
+        return read_checkpoint(metadata_file, inputs).settings
+    except (InputError, OSError):
+        return {}

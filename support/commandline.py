@@ -1,0 +1,113 @@
+"""One way to be a command: options, errors on one line, a line that keeps up, what to type next. Not in the paper."""
+
+import argparse
+import io
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+
+from support.files import InputError
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PLAIN_EVERY = 5  # seconds between two lines of progress where nobody looks at a terminal
+
+
+def script_name():
+    """What the script that runs is called: controller.py, or experiments.evaluate where it was started with -m."""
+    spec = sys.modules["__main__"].__spec__
+    return spec.name if spec else os.path.basename(sys.argv[0])
+
+
+class Parser(argparse.ArgumentParser):
+    """Reads a command line; what is wrong with it is said on one line, exit code 2."""
+
+    def __init__(self, description):
+        name = script_name()
+        super().__init__(name if name.endswith(".py") else f"python -m {name}", description=description)
+
+    def error(self, message):
+        self.exit(2, f"{script_name()}: {' '.join(str(message).split())}; see {self.prog} --help\n")
+
+
+def explain(error):
+    """What an InputError or OSError says, on one line."""
+    text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+    return " ".join(text.split())
+
+
+def run(main):
+    """Run a script's `main()` and leave with its exit code; an error is one line on stderr, without a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a label or name that the screen's encoding lacks
+    try:
+        sys.exit(main())
+    except (InputError, OSError) as error:
+        print(f"{script_name()}: {explain(error)}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print(f"{script_name()}: stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+def command(*arguments):
+    """A command line to be typed next, quoted for the shell: the Python that runs this, then the arguments."""
+    python = sys.executable
+    for name in ("python", "python3"):
+        if shutil.which(name) == python:
+            python = name
+    if python.startswith(os.getcwd() + os.sep):
+        python = os.path.relpath(python)
+    words = [python, *map(os.fspath, arguments)]
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+def ours(name):
+    """The path of a file of the project, from the folder at hand."""
+    return name if os.getcwd() == ROOT else os.path.join(ROOT, name)
+
+
+def progress_line(stream):
+    """A function of some texts that keeps one line up to date; where `stream` is no terminal, a line every 5 seconds.
+
+    On a terminal the texts that do not fit are left out, the last first, so that none is cut. With last=True they are
+    said at once, and the line is ended. Told nothing, it ends the line if there is one.
+    """
+    terminal = stream.isatty()
+    width, said = 0, time.monotonic()
+
+    def show(*texts, last=False):
+        nonlocal width, said
+        now = time.monotonic()
+        if texts and not last and now - said < (0.2 if terminal else PLAIN_EVERY):
+            return
+        if terminal:
+            texts = list(texts)
+            while len(texts) > 1 and len("  ".join(texts)) >= shutil.get_terminal_size().columns:
+                texts.pop()
+            line = "  ".join(texts)
+            start = f"\r{line:<{width}}" if texts else ""
+            print(start, end="\n" if last and (texts or width) else "", file=stream, flush=True)
+            width = 0 if last else len(line)
+        elif texts:
+            print("  ".join(texts), file=stream, flush=True)
+        said = now
+
+    return show
+
+
+def duration(seconds):
+    """Seconds as a person says them: 7 s, 3 min 20 s, 2 h 5 min."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds // 60 % 60} min"
+
+
+def share(count, total):
+    """A count as a whole number and as a percentage: 193 of 200, 96.5%."""
+    return f"{count:,} of {total:,}, {100 * count / total:.1f}%"
