@@ -304,15 +304,15 @@ def main():
     model, code = read_model(options.model), 0
     for path in options.pictures:
         try:
-            pixels = read_pixels(path, options.trim)
+            picture, _ = open_picture(path)
         except (InputError, OSError) as error:
             print(f"cnn.py: {explain(error)}", file=sys.stderr)
             code = 1
             continue
-        if is_blank(pixels):
+        if is_blank(picture):
             print(f"{path}: blank, nothing to be seen")
         else:
-            label, probability = next(iter(classify(pixels, model).items()))
+            label, probability = next(iter(classify(picture, model, options.trim).items()))
             print(f"{path}: {label}, {probability:.1%}")
     return code
 

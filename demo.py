@@ -47,7 +47,7 @@ def classify(data, model, maps=False):
         largest = step.maps_1.max(axis=(1, 2), keepdims=True)
         shades = (step.maps_1 / np.where(largest > 0, largest, 1) * 255).astype(np.uint8)
         answer["seen"], answer["maps"] = data_url(picture), [data_url(Image.fromarray(shade)) for shade in shades]
-        answer["blank"] = preprocessing.is_blank(pixels)
+        answer["blank"] = preprocessing.is_blank(picture)
     return answer
 
 

@@ -96,9 +96,9 @@ def cut_to_ink(image):
     return image.crop(ink.getbbox()).point(lambda value: min(255, max(0, round((value - darkest) * scale))))
 
 
-def is_blank(pixels):
-    """Whether the pixels of a fitted picture show nothing: less contrast than ink has with its paper."""
-    return int(pixels.max()) - int(pixels.min()) < CONTRAST
+def is_blank(image):
+    """Whether a PIL image shows nothing: trimming finds no ink in it."""
+    return fit(image, trim=True).getextrema() == ((255, 255),) * 3
 
 
 def read_picture(path, trim=False):

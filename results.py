@@ -15,7 +15,7 @@ from support.checkpoint import read_settings
 from support.commandline import Parser, duration, run, share
 from support.figures import new_figure, save_figure
 from support.files import InputError
-from training import ALPHA, GENERATIONS, LABELS, RECENT
+from training import ALPHA, GENERATIONS, LABELS, RECENT, train
 
 # What the paper found in its last 100 generations.
 PAPER_CROSS_ENTROPY = 0.1728
@@ -105,9 +105,11 @@ def training_time(path, generations):
 
 
 def is_the_papers(rows, labels, settings):
-    """Whether nothing that is known of a training differs from the paper's settings."""
-    found = (settings.get("alpha", ALPHA), len(rows), labels)
-    return found == (ALPHA, GENERATIONS, LABELS)
+    """Whether nothing that is known of a training differs from the paper's settings, the defaults of train()."""
+    papers = {**train.__kwdefaults__, "alpha": ALPHA, "labels": LABELS}
+    free = ("seed", "dataset", "generations", "pictures")
+    same = all(papers[name] == value for name, value in settings.items() if name not in free)
+    return same and (len(rows), labels) == (GENERATIONS, LABELS)
 
 
 def table(rows, right, labels, beside_the_paper):

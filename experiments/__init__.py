@@ -1,1 +1,1 @@
-"""A question, a command, a table each: `python -m experiments.NAME`. They may import everything; nothing imports them."""
+"""A question, a command, a table each: python -m experiments.NAME. Nothing but their tests imports them."""

@@ -1,85 +1,55 @@
 """Ours beside the paper's: trains at both output sums with several seeds, and prints a table. Not in the paper.
 
-    python report.py [--dataset DIR] [--test DIR] [--seeds 5] [--generations 180834]
+    python -m experiments.reproduction [--dataset DIR] [--test DIR] [--seeds 5] [--generations 180834]
 
 The table is Markdown, on stdout; how far it is, on stderr. Models and logs are kept only as long as it needs them. The
 paper's weights and figures come from the real Chars74K pictures: with those in --test, like is compared with like.
 """
 
-import multiprocessing
 import os
-import signal
-import sys
 import tempfile
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 
 import numpy as np
 
 import cnn
 import results
-from common import Parser, run
-from controller import DEFAULTS
+from experiments.shared import markdown, on_all_cores, one_or_more
 from metadata import read_metadata
-from model import read_model
-from training import RECENT, load_dataset, stop_on_signals, train
+from model import parts_of, read_model
+from support.commandline import ROOT, Parser, run
+from training import ALPHA, GENERATIONS, LABELS, RECENT, load_dataset, train
 
-ALPHA, GENERATIONS, LABELS = (DEFAULTS[name] for name in ("alpha", "generations", "labels"))  # the paper's
-PAPER_MODEL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "models", "paper.doc")
+PAPER_MODEL = os.path.join(ROOT, "models", "paper.doc")
 SUMS = (100, 10)  # the paper's text, and what its figures fit
 STEADY = 5000  # generations, the last ones: for figures that chance moves little
 WITH_DROPOUT = 10  # times that the paper's weights see each picture with dropout
 
 
 def main():
-    parser = Parser(description="Train at both output sums with several seeds, and print ours beside the paper's.")
+    parser = Parser("Train at both output sums with several seeds, and print ours beside the paper's.")
     parser.add_argument("--dataset", default="dataset", metavar="DIR", help="training pictures (default: dataset)")
     parser.add_argument("--test", metavar="DIR", help="pictures to try the models on (default: the training pictures)")
-    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds 1 to N (default: 5)")
-    parser.add_argument("--generations", type=int, default=GENERATIONS, metavar="N", help="of each training (default: "
-        "180834, the paper's)")  # fmt: skip
+    parser.add_argument("--seeds", type=one_or_more, default=5, metavar="N", help="seeds 1 to N (default: 5)")
+    parser.add_argument("--generations", type=one_or_more, default=GENERATIONS, metavar="N", help="of each training "
+        "(default: 180834, the paper's)")  # fmt: skip
     options = parser.parse_args()
-    for name in ("seeds", "generations"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name}: expected 1 or more, found {getattr(options, name)}")
-    test = options.test or options.dataset
-    paper = read_model(PAPER_MODEL)
+    test, generations = options.test or options.dataset, options.generations
     trained_on = len(load_dataset(options.dataset, LABELS))  # before training: a mistake is said at once
     tested_on = load_dataset(test, LABELS)
 
-    ours = train_all(options.dataset, test, options.generations, range(1, options.seeds + 1))
-    print(f"Trained on {options.dataset} ({trained_on:,} pictures): alpha {results.plain(ALPHA)}, "
-        f"{options.generations:,} generations, seeds 1 to {options.seeds}.")  # fmt: skip
+    ours = train_all(options.dataset, test, generations, options.seeds)
+    print(f"Trained on {options.dataset} ({trained_on:,} pictures): alpha {results.plain(ALPHA)}, {generations:,} "
+        f"generations, seeds 1 to {options.seeds}.")  # fmt: skip
     print(f"Test pictures: {test} ({len(tested_on):,}). Mean ± standard deviation over the seeds. Bold is nearer to "
         "the paper,\nwhere the two output sums differ by more than a standard deviation.\n")  # fmt: skip
-    print(report(ours, paper, tested_on, options.generations))
+    print(report(ours, tested_on, generations))
 
 
 def train_all(dataset, test, generations, seeds):
-    """Train with each seed at each of SUMS, on all cores: the figures as an array, (sums, seeds, what measure() gives).
-
-    Each worker is started afresh, as all systems can. Ctrl-C ends them all.
-    """
-    workers = ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))
-    with tempfile.TemporaryDirectory() as folder, workers, stop_on_signals() as stopped:
-        same = (folder, dataset, test, generations)
-        catch = signal.signal(signal.SIGINT, signal.SIG_IGN)  # for the workers, which take it over; this one ends them
-        jobs = [workers.submit(measure, *same, output_sum, seed) for output_sum in SUMS for seed in seeds]
-        signal.signal(signal.SIGINT, catch)
-        try:
-            waiting = jobs
-            while waiting:
-                done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-                if stopped:
-                    raise KeyboardInterrupt
-                for job in done:
-                    job.result()
-                if done:
-                    print(f"{len(jobs) - len(waiting)} of {len(jobs)} trainings done", file=sys.stderr)
-        except BaseException:
-            for worker in multiprocessing.active_children():
-                worker.kill()  # or they would do what is left first
-            raise
-    return np.array([job.result() for job in jobs]).reshape(len(SUMS), len(seeds), -1)
+    """Train with seeds 1 to `seeds` at each of SUMS: the figures as an array, (sums, seeds, what measure() gives)."""
+    with tempfile.TemporaryDirectory() as folder:
+        jobs = [(folder, dataset, test, generations, total, seed) for total in SUMS for seed in range(1, seeds + 1)]
+        return np.array(on_all_cores(measure, jobs, "trainings")).reshape(len(SUMS), seeds, -1)
 
 
 def measure(folder, dataset, test, generations, output_sum, seed):
@@ -100,25 +70,32 @@ def measure(folder, dataset, test, generations, output_sum, seed):
     )
 
 
-def try_out(model, pictures, output_sum, rng=None):
-    """A model's mean cross entropy and percentage right on load_dataset()'s pictures; with `rng`, with dropout."""
-    fast_model, one_hot = cnn.prepare(model), np.eye(len(LABELS))
+def try_out(model, pictures, output_sum, masks=None):
+    """A model's mean cross entropy and percentage right on load_dataset()'s pictures; with `masks`, with dropout."""
+    _, kernels_2, weights, labels, _ = parts_of(model)
+    spread, one_hot = cnn.lay_out(kernels_2), np.eye(len(labels))
     total, right = 0.0, 0
     for maps, true in pictures:
-        result = cnn.cnn(maps, fast_model, one_hot[true], rng is not None, output_sum=output_sum, rng=rng)
-        softmax = result if rng is None else result.softmax
-        total += cnn.cross_entropy(softmax, one_hot[true])
-        right += softmax.argmax() == true
+        flattened = cnn.second_layer(maps, spread, next(masks) if masks else cnn.KEEP_ALL)
+        result = cnn.train_on(flattened, weights, one_hot[true], output_sum)
+        total += result.cross_entropy
+        right += result.softmax.argmax() == true
     return total / len(pictures), 100 * right / len(pictures)
 
 
-def report(ours, paper, pictures, generations):
+def own_figures(paper, pictures):
+    """What try_out() gives of the paper's weights, without dropout and with it: (4, sums, 1)."""
+    plain = [try_out(paper, pictures, total) for total in SUMS]
+    dropped = [try_out(paper, pictures * WITH_DROPOUT, total, cnn.dropout_masks(np.random.PCG64(1))) for total in SUMS]
+    return np.array([plain, dropped]).transpose(0, 2, 1).reshape(4, len(SUMS), 1)
+
+
+def report(ours, pictures, generations):
     """The table: a row for each figure of measure(), then those of the paper's own weights on `pictures`; a verdict."""
+    paper = read_model(PAPER_MODEL)
+    own = own_figures(paper, pictures)
     recent, steady = min(RECENT, generations), min(STEADY, generations)
     entropy, right = results.PAPER_CROSS_ENTROPY, results.PAPER_RIGHT
-    plain = [try_out(paper, pictures, total) for total in SUMS]  # (cross entropy, right) at each output sum
-    dropped = [try_out(paper, pictures * WITH_DROPOUT, total, np.random.default_rng(1)) for total in SUMS]
-    own = np.array([plain, dropped]).transpose(0, 2, 1).reshape(4, len(SUMS), 1)
     weights = "the paper's own weights on the test pictures"
     rows = (  # what it is, how a number is written, the paper's number if it has one
         (f"cross entropy, last {recent:,} generations", "{:.4f}", entropy),
@@ -126,7 +103,7 @@ def report(ours, paper, pictures, generations):
         (f"right, last {recent:,} generations", "{:.2f}%", right),
         (f"right, last {steady:,} generations", "{:.2f}%", None),
         (f"standard deviation of a {recent:,}-generation mean cross entropy, second half", "{:.4f}", None),
-        ("right on the test pictures, without dropout", "{:.2f}%", plain[0][1]),
+        ("right on the test pictures, without dropout", "{:.2f}%", own[1, 0, 0]),
         ("standard deviation of the trained weights", "{:.3f}", paper[2].std()),
         ("correlation of the trained weights with the paper's", "{:.3f}", 1),
         (f"{weights}, without dropout: cross entropy", "{:.4f}", None),
@@ -135,17 +112,15 @@ def report(ours, paper, pictures, generations):
         (f"{weights}, with dropout: right", "{:.2f}%", right),
     )
     heads = [f"output sum {total}" for total in SUMS]
-    lines = [f"| | {' | '.join(heads)} | the paper |", "| --- " * (len(SUMS) + 2) + "|"]
-    wins = [0] * len(SUMS)
+    lines, wins = [["", *heads, "the paper"]], [0] * len(SUMS)
     for (name, form, number), figures in zip(rows, [*ours.transpose(2, 0, 1), *own]):
-        nearest = nearer(figures, number)
-        cells = [written(of_sum, form) for of_sum in figures]
+        cells, nearest = [written(of_sum, form) for of_sum in figures], nearer(figures, number)
         if nearest is not None:
             wins[nearest] += 1
             cells[nearest] = f"**{cells[nearest]}**"
-        lines.append(f"| {name} | {' | '.join(cells)} | {'' if number is None else form.format(number)} |")
+        lines.append([name, *cells, "" if number is None else form.format(number)])
     verdict = ", ".join(f"{count} of {sum(wins)} with {head}" for head, count in zip(heads, wins))
-    return "\n".join([*lines, "", f"Nearer to the paper: {verdict}."])
+    return f"{markdown(lines)}\n\nNearer to the paper: {verdict}."
 
 
 def written(figures, form):

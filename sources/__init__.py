@@ -1,6 +1,6 @@
 """Where pictures come from: `python -m sources.chars74k` (the official archives), `python -m sources.fonts` (drawn).
 
-Here stands what the two share: the options that say which pictures, and how a picture is put into a data set.
+Here stands what the two share: the options that say which pictures, and how one is put into a data set.
 """
 
 import os
@@ -13,32 +13,30 @@ from support.pictures import CHARACTERS, picture_path, png_bytes
 def source_parser(description, dataset, labels, per_label):
     """A Parser with the options of both; the last three are their defaults, per_label None for all there are."""
     parser = Parser(description)
-    parser.add_argument("--dataset", default=dataset, metavar="DIR", help=f"where to (default: {dataset})")
-    shown = "all 62" if labels == CHARACTERS else f"{labels[0]} to {labels[-1]}"
-    parser.add_argument("--labels", nargs="+", default=list(labels), metavar="L", help=f"default: {shown}; of "
-                        "0-9, A-Z, a-z; all for the 62")  # fmt: skip
-    parser.add_argument("--per-label", type=int, default=per_label, metavar="N",
-                        help=f"pictures of each (default: {per_label or 'all'})")  # fmt: skip
+    shown = f"{labels[0]} to {labels[-1]}" if len(labels) < len(CHARACTERS) else "all"
+    add = parser.add_argument
+    add("--dataset", default=dataset, metavar="DIR", help=f"where to (default: {dataset})")
+    add("--labels", nargs="+", default=list(labels), metavar="L", help="single characters of 0-9, A-Z, a-z, or all "
+        f"(default: {shown})")  # fmt: skip
+    add("--per-label", type=int, default=per_label, metavar="N", help=f"of each (default: {per_label or 'all'})")
     return parser
 
 
 def parse(parser):
-    """The command line of a source_parser(); labels that are none, or no count, are said on one line, exit code 2."""
+    """The command line of a source_parser(); labels or a number that make no sense are one line, exit code 2."""
     options = parser.parse_args()
     if options.labels == ["all"]:
         options.labels = list(CHARACTERS)
-    unknown = [label for label in options.labels if len(label) != 1 or label not in CHARACTERS]
-    if unknown:
-        parser.error(f"--labels: expected single characters of 0-9, A-Z, a-z, found {' '.join(unknown)}")
-    if len(set(options.labels)) < len(options.labels):
-        parser.error("--labels: expected each once")
+    wrong = [text for text in options.labels if text not in list(CHARACTERS) or options.labels.count(text) > 1]
+    if wrong:
+        parser.error(f"--labels: expected single characters of 0-9, A-Z, a-z, each once, found {' '.join(wrong)}")
     if options.per_label is not None and options.per_label < 1:
         parser.error(f"--per-label: expected 1 or more, found {options.per_label}")
     return options
 
 
 def put_picture(picture, dataset, label, number):
-    """Write a 32x32 picture as a label's `number`-th in the data set, whole; folders are made."""
+    """Write a PIL image as a label's `number`-th picture in the data set, whole; its folder is made."""
     path = picture_path(dataset, label, number)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     write_whole(path, png_bytes(picture, optimize=True), sync=False)

@@ -1,6 +1,6 @@
 """The paper's pictures: Chars74K's official archives, fitted into 32x32 as the paper does.
 
-    python -m sources.chars74k ARCHIVE_OR_FOLDER [--dataset DIR] [--labels 0 1 ... | all] [--per-label N]
+    python -m sources.chars74k ARCHIVE_OR_FOLDER [--dataset DIR] [--labels 0 1 ...] [--per-label N]
 
 dataset/README.md says where to get the archives.
 """
@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import io
 import os
+import pathlib
 import re
 import sys
 import tarfile
@@ -34,127 +35,93 @@ EXPECTED = "expected EnglishFnt.tgz, EnglishHnd.tgz or EnglishImg.tgz, or the fo
 def import_pictures(source, dataset, labels, per_label=None):
     """Fit the labels' pictures of an archive or its folder into 32x32 below `dataset`, the first `per_label` of each.
 
-    Pictures that are there already are skipped, so that an import can be gone on with. Handwritten and photographed
-    ones are trimmed. One that cannot be read is left out, and named on stderr. Returns (number there for each label,
-    number written, number unreadable). Raises InputError for an archive that is none, or not safe, before any writing.
+    Computer fonts are fitted as in the paper, handwritten and photographed pictures trimmed; one that cannot be read is
+    left out, and named on stderr. What is there already is skipped, so that an import can be gone on with. Returns
+    (number there for each label, number written, number unreadable). Raises InputError for an archive that is none, or
+    not safe, before any writing.
     """
     counts, written, unreadable = dict.fromkeys(labels, 0), 0, 0
     show = progress_line(sys.stderr)
-    with open_source(source) as (found, read):
-        kind = kind_of(found, source)
+    with open_source(source) as files:
+        kind, found = find_pictures(files, source)
         start_dataset(dataset, kind)
         chosen = choose_pictures(found, labels, per_label)
-        for done, (_, label, number, place) in enumerate(chosen, 1):
+        for done, (label, number, name, read) in enumerate(chosen, 1):
+            show(f"{done:,} of {len(chosen):,} pictures")
             if not os.path.exists(picture_path(dataset, label, number)):
-                picture = fit_or_name(read(place), kind, f"{source}: {getattr(place, 'name', place)!r}")
-                if picture is None:
+                try:
+                    picture, _ = open_picture(io.BytesIO(read()))
+                except InputError as error:
+                    show(last=True)
+                    print(f"{source}: {name!r} is left out: {explain(error)}", file=sys.stderr)
                     unreadable += 1
                     continue
-                put_picture(picture, dataset, label, number)
+                put_picture(fit(picture, trim=kind != "EnglishFnt"), dataset, label, number)
                 written += 1
             counts[label] += 1
-            show(f"{done:,} of {len(chosen):,} pictures")
     show(last=True)
     return counts, written, unreadable
 
 
 @contextlib.contextmanager
 def open_source(path):
-    """An archive, or the folder unpacked from one: its pictures as find_in_...() list them, and what reads one."""
-    if os.path.isdir(path):
-        yield find_in_folder(path), read_file
-        return
-    try:
-        archive = tarfile.open(path)  # noqa: SIM115, closed below
-    except (tarfile.TarError, EOFError, ValueError) as error:
-        raise InputError(f"{path}: {EXPECTED} ({error})") from None
-    with archive:
-        yield find_in_archive(path, archive), lambda member: archive.extractfile(member).read()
-
-
-def find_in_archive(path, archive):
-    """Each picture of an opened archive, in its order: (its kind, label, number, member).
+    """The files of an archive, or of the folder unpacked from one: pairs of a name and a function that reads its bytes.
 
     Nothing is ever unpacked under a member's own name; even so, an archive with an unsafe member is refused as a whole.
     """
-    try:
-        members = archive.getmembers()
-    except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error) as error:
-        raise InputError(f"{path}: is damaged or ends too early ({error}); download it again") from None
-    for member in members:
-        reason = unsafe(member)
-        if reason:
-            raise InputError(f"{path}: {member.name!r} {reason}, which Chars74K has none of; the archive is refused")
-    return [(*parts, member) for member in members if member.isfile() for parts in [parse_name(member.name)] if parts]
+    if os.path.isdir(path):
+        yield [(file.as_posix(), file.read_bytes) for file in sorted(pathlib.Path(os.path.abspath(path)).rglob("*"))]
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            archive = stack.enter_context(tarfile.open(path))
+            members = archive.getmembers()
+        except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error) as error:
+            if getattr(error, "errno", None) is not None:
+                raise  # missing, not allowed: the system's own words say it
+            raise InputError(f"{path}: {EXPECTED}, undamaged ({error}); download it again") from None
+        for member in members:
+            reason = unsafe(member)
+            if reason:
+                raise InputError(f"{path}: {member.name!r} {reason}, as in no archive of Chars74K; it is refused")
+        files = [member for member in members if member.isfile()]
+        yield [(member.name, lambda member=member: archive.extractfile(member).read()) for member in files]
 
 
 def unsafe(member):
     """Why a member of an archive is not to be trusted; None where it is a plain file or folder with a harmless name."""
     name = member.name.replace("\\", "/")
-    if name.startswith("/") or re.match(r"[A-Za-z]:", name):
-        return "has an absolute path"
-    if ".." in name.split("/"):
-        return "leads out of its folder"
-    if member.issym() or member.islnk():
-        return "is a link"
-    if not (member.isfile() or member.isdir()):
-        return "is a device, or something else that is no file"
-    return None
+    reasons = {
+        "has an absolute path": name.startswith("/") or re.match("[A-Za-z]:", name),
+        "leads out of its folder": ".." in name.split("/"),
+        "is a link": member.issym() or member.islnk(),
+        "is a device, or something else that is no file": not (member.isfile() or member.isdir()),
+    }
+    return next((reason for reason, found in reasons.items() if found), None)
 
 
-def find_in_folder(folder):
-    """Each picture below an unpacked archive's folder, or below a part of it: (its kind, label, number, path)."""
-    paths = [os.path.join(root, name) for root, _, names in sorted(os.walk(folder)) for name in sorted(names)]
-    names = [os.path.abspath(path).replace(os.sep, "/") for path in paths]
-    return [(*parts, path) for path, name in zip(paths, names) for parts in [parse_name(name)] if parts]
+def find_pictures(files, source):
+    """The kind of archive that files are from, and of each picture (label, number, name, function that reads it).
 
-
-def parse_name(name):
-    """What "English/Fnt/Sample001/img001-00007.png" is: ("EnglishFnt", "0", 7). None for anything else."""
-    match = PICTURE.search(name)
-    if not match or not 1 <= int(match[2]) <= len(CHARACTERS):
-        return None
-    return FOLDERS[match[1]], CHARACTERS[int(match[2]) - 1], int(match[3])
-
-
-def kind_of(found, source):
-    """Which archive the pictures found are from. Raises InputError where there are none, or those of several."""
-    kinds = sorted({kind for kind, _, _, _ in found})
-    if not kinds:
-        raise InputError(f"{source}: {EXPECTED}; found no such pictures")
-    if len(kinds) > 1:
-        raise InputError(f"{source}: {EXPECTED}; found pictures of {' and '.join(kinds)}, import one at a time")
-    return kinds[0]
+    English/Fnt/Sample001/img001-00007.png is EnglishFnt's ("0", 7). Raises InputError where not all are of one kind.
+    """
+    found = {}
+    for name, read in files:
+        match = PICTURE.search(name)
+        if match and 1 <= int(match[2]) <= len(CHARACTERS):
+            picture = CHARACTERS[int(match[2]) - 1], int(match[3]), name, read
+            found.setdefault(FOLDERS[match[1]], []).append(picture)
+    if len(found) != 1:
+        what = f"pictures of {' and '.join(sorted(found))}, import one at a time" if found else "no such pictures"
+        raise InputError(f"{source}: {EXPECTED}; found {what}")
+    return found.popitem()
 
 
 def choose_pictures(found, labels, per_label):
     """Of the pictures found those of the labels, of each label the `per_label` lowest numbers, in the order found."""
-    by_label = {label: sorted({number for _, its, number, _ in found if its == label})[:per_label] for label in labels}
-    chosen = {(label, number) for label, numbers in by_label.items() for number in numbers}
-    return [picture for picture in found if picture[1:3] in chosen]
-
-
-def read_file(path):
-    """The bytes of a file."""
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def fit_picture(data, kind):
-    """A picture of an archive, as its bytes, fitted into 32x32: computer fonts as in the paper, the others trimmed.
-
-    Raises InputError where it is no picture that can be read.
-    """
-    return fit(open_picture(io.BytesIO(data))[0], trim=kind != "EnglishFnt")
-
-
-def fit_or_name(data, kind, name):
-    """What fit_picture() returns; None where it cannot be read, which stderr is told under that name."""
-    try:
-        return fit_picture(data, kind)
-    except InputError as error:
-        print(f"{name} is left out: {explain(error)}", file=sys.stderr)
-        return None
+    numbers = {label: sorted({number for its, number, _, _ in found if its == label})[:per_label] for label in labels}
+    chosen = {(label, number) for label in labels for number in numbers[label]}
+    return [picture for picture in found if picture[:2] in chosen]
 
 
 def start_dataset(dataset, kind):
@@ -174,23 +141,21 @@ def start_dataset(dataset, kind):
 
 def describe_archive(path):
     """Whether an archive is Chars74K's own, by its MD5, as a sentence."""
-    mark = hashlib.md5(usedforsecurity=False)
+    name = os.path.basename(path)
+    md5 = hashlib.md5(usedforsecurity=False)
     with open(path, "rb") as file:
         for part in iter(lambda: file.read(1 << 20), b""):
-            mark.update(part)
-    name = os.path.basename(path)
-    known = ARCHIVES.get(name.split(".")[0])
-    if mark.hexdigest() in ARCHIVES.values():
+            md5.update(part)
+    if md5.hexdigest() in ARCHIVES.values():
         return f"{name}: its MD5 is the known one"
-    if known:
-        return f"{name}: note that its MD5 is {mark.hexdigest()}, not the known {known}: damaged, or another version?"
-    return f"{name}: note that its MD5 {mark.hexdigest()} is none of Chars74K's"
+    known = ARCHIVES.get(name.split(".")[0])
+    what = f"not the known {known}: damaged, or another version?" if known else "none of Chars74K's"
+    return f"{name}: note that its MD5 is {md5.hexdigest()}, {what}"
 
 
 def main():
-    parser = source_parser("Make a data set of Chars74K's own pictures, 32x32.", "chars74k", CHARACTERS, None)
-    parser.add_argument("source", metavar="ARCHIVE_OR_FOLDER", help="EnglishFnt.tgz, EnglishHnd.tgz, EnglishImg.tgz, "
-                        "or the folder unpacked from one")  # fmt: skip
+    parser = source_parser("Make a data set of Chars74K's pictures.", "chars74k", CHARACTERS, None)
+    parser.add_argument("source", metavar="ARCHIVE_OR_FOLDER", help=EXPECTED.partition(" ")[2])
     options = parse(parser)
     if not os.path.isdir(options.source):
         print(describe_archive(options.source))

@@ -3,9 +3,8 @@
     python -m sources.fonts [--dataset DIR] [--labels 0 1 ... | all] [--per-label 260] [--fonts DIR ...] [--seed N]
                             [--vary] [--hold-out SHARE]
 
-A character is cut from a font once (open_font), then placed on its 32x32 picture by place(). dataset/ is in the plain
-style, all labels of a set from one font, by height; --vary scales by the longer side, as preprocessing's `trim` does
-what people draw, and adds pictures with other strokes. dataset/README.md says which fonts dataset/ is drawn from.
+Each character is cut from its font once, and put on its picture by place(): in the plain style, which dataset/ is in,
+at a height like Chars74K's; with --vary by its longer side, as preprocessing's `trim` does it to what people draw.
 """
 
 import itertools
@@ -13,8 +12,7 @@ import math
 import os
 import re
 import sys
-from collections import Counter
-from typing import NamedTuple, Optional
+from collections import Counter, namedtuple
 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageStat
@@ -25,32 +23,24 @@ from support.commandline import progress_line, run
 from support.files import InputError
 from support.pictures import has_pictures
 
-FONT_FOLDERS = (
-    "/usr/share/fonts",
-    "/usr/local/share/fonts",
-    "/Library/Fonts",
-    "/System/Library/Fonts",
-    "C:/Windows/Fonts",
-)
+FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "/Library/Fonts", "/System/Library/Fonts",
+                "C:/Windows/Fonts")  # fmt: skip
 # Families that draw symbols, keys or ornaments where others have digits and letters.
-NO_LETTERS = re.compile(
-    r"dingbat|symbol|initial|keyboard|keyfont|integrals|ornament|emoji|icon|D050000L", re.IGNORECASE
-)
+NO_LETTERS = re.compile("(?i)dingbat|symbol|initial|keyboard|keyfont|integrals|ornament|emoji|icon|D050000L")
 STYLES = [(False, False), (True, False), (False, True), (True, True)]  # (bold, italic): Chars74K has each font in all
-BOLD, ITALIC = re.compile(r"bold|black|heavy", re.IGNORECASE), re.compile(r"italic|oblique|slant", re.IGNORECASE)
-WEIGHTS = re.compile(
-    r"[\s-]*\b(thin|hairline|(extra|ultra|semi|demi)?[\s-]?(light|bold|black|condensed|expanded)|medium|regular|book|heavy"
-    r"|narrow|cond|ultra|italic|oblique)\b",
-    re.IGNORECASE,
+BOLD, ITALIC = re.compile("(?i)bold|black|heavy"), re.compile("(?i)italic|oblique|slant")
+WEIGHTS = re.compile(  # what the names of one family's weights and widths end in
+    r"(?i)[\s-]*\b((extra|ultra|semi|demi)?[\s-]?(light|bold|black|condensed|expanded)"
+    r"|thin|hairline|medium|regular|book|heavy|narrow|cond|ultra|italic|oblique)\b"
 )
 DRAWN_AT = 200  # pixels, the font size at which a character is cut, before it is scaled
 MISSING = "\U0010ffff"  # no character: what the font shows for those it lacks
 CASES = "ADEGNRT"  # letters whose upper and lower case differ in every font that has both
 ALIKE = 12  # grey levels of 255, the mean difference below which two pictures show one shape
 
-# The plain style of dataset/, as Chars74K's digits are when they are scaled to 32x32.
-HEIGHTS, SHARES = (23, 24, 25), (0.15, 0.70, 0.15)  # pixels; how their heights are spread
-LEAN = (0.5, 0.5)  # pixels, right and down: where theirs are off the middle, as odd sizes are, it is to there
+# The plain style, measured on Chars74K's digits scaled to 32x32.
+HEIGHTS, SHARES = (23, 24, 25), (0.15, 0.70, 0.15)  # pixels; how the heights are spread
+LEAN = (0.5, 0.5)  # pixels right and down: of an odd number of pixels around a digit, one more is at the left and top
 
 # Varied pictures.
 GLYPH = 3 * TRIMMED  # pixels, the longer side of the glyph that is varied
@@ -61,47 +51,27 @@ TURN, SLANT, STRETCH = 4.0, 0.10, 0.08  # standard deviations: degrees, across p
 SIDES = (22, 23, 24, 24, 24, 24, 25, 26)  # pixels, the longer side of a varied picture
 SHIFTS = (-1, 0, 0, 0, 1)  # pixels, across and down
 
-
-class Drawing(NamedTuple):
-    """A drawn picture, and what it is drawn from."""
-
-    picture: Image.Image  # 32x32 RGB
-    path: str  # the font file
-    label: str
-    height: Optional[int]  # pixels; None where the longer side decides, as in varied pictures
-
-    @property
-    def mark(self):
-        """What two drawings have in common where they are one picture of one label."""
-        return self.label, self.picture.tobytes()
-
-
-# Fonts.
+# A 32x32 picture, and what it is drawn from: the font file, the label, and the height in pixels that place() was given,
+# None where it follows from the longer side.
+Drawing = namedtuple("Drawing", "picture path label height")
 
 
 def find_faces(folders):
     """The fonts below the folders, without symbol fonts: a sorted list of (family, [(path, (bold, italic)), ...])."""
     families = {}
-    for path in font_files(folders):
-        try:
-            family, style = ImageFont.truetype(path, DRAWN_AT).getname()
-        except (OSError, ValueError):
-            continue  # not a font that Pillow can read
-        if family and not NO_LETTERS.search(family):
-            bold, italic = (bool(words.search(style or "")) for words in (BOLD, ITALIC))
-            families.setdefault(family, []).append((path, (bold, italic)))
+    places = [place for folder in folders for place in sorted(os.walk(folder))]
+    for path in [os.path.join(root, name) for root, _, names in places for name in sorted(names)]:
+        if os.path.basename(os.path.dirname(os.path.dirname(path))) == "woff":
+            continue  # where Debian keeps, for web pages, doubles of fonts that stand beside
+        if path.lower().endswith((".ttf", ".otf", ".pfb", ".woff")):
+            try:
+                family, style = ImageFont.truetype(path, DRAWN_AT).getname()
+            except (OSError, ValueError):
+                continue  # not a font that Pillow can read
+            if family and not NO_LETTERS.search(family):
+                bold, italic = (bool(words.search(style or "")) for words in (BOLD, ITALIC))
+                families.setdefault(family, []).append((path, (bold, italic)))
     return sorted(families.items())
-
-
-def font_files(folders):
-    """The paths of the font files below the folders, sorted."""
-    for folder in folders:
-        for root, _, names in sorted(os.walk(folder)):
-            if os.path.basename(os.path.dirname(root)) == "woff":
-                continue  # where Debian keeps, for web pages, doubles of fonts that stand beside
-            for name in sorted(names):
-                if name.lower().endswith((".ttf", ".otf", ".pfb", ".woff")):
-                    yield os.path.join(root, name)
 
 
 def split_families(families, share, rng):
@@ -111,10 +81,12 @@ def split_families(families, share, rng):
     """
     stems = [WEIGHTS.sub("", family).strip().casefold() or family for family, _ in families]
     names = sorted(set(stems))
-    count = min(max(1, round(share * len(names))), len(names) - 1)
-    held = {names[index] for index in rng.permutation(len(names))[: max(count, 0)]}
-    pairs = list(zip(stems, families))
-    return [family for stem, family in pairs if stem not in held], [family for stem, family in pairs if stem in held]
+    count = max(0, min(max(1, round(share * len(names))), len(names) - 1))
+    held = {names[index] for index in rng.permutation(len(names))[:count]}
+    parts = [], []
+    for stem, family in zip(stems, families):
+        parts[stem in held].append(family)
+    return parts
 
 
 def choose_faces(families, rng):
@@ -129,11 +101,8 @@ def choose_faces(families, rng):
     return [path for turn in itertools.zip_longest(*queues) for path in turn if path]
 
 
-# Glyphs: a character cut to its ink, dark on white ("L"), as large as the font draws it at DRAWN_AT.
-
-
 def cut_glyph(font, character):
-    """The character's glyph; None where it is empty."""
+    """The character as the font draws it, cut to its ink, dark on white ("L"); None where it is empty."""
     left, top, right, bottom = font.getbbox(character)
     page = Image.new("L", (right - left + 8, bottom - top + 8), "white")
     ImageDraw.Draw(page).text((4 - left, 4 - top), character, "black", font)
@@ -144,62 +113,49 @@ def cut_glyph(font, character):
 def open_font(path, labels):
     """The font as a function, label -> glyph, or None where it lacks it or draws two of the labels just the same.
 
-    It is None itself for a font that shows letters in one case, where letters are among the labels.
+    It has no glyph at all if it shows letters in one case, and there are letters among the labels.
     """
     font = ImageFont.truetype(path, DRAWN_AT)
     missing, *glyphs = [glyph and glyph.tobytes() for glyph in (cut_glyph(font, text) for text in (MISSING, *labels))]
-    refused = {missing, *(mark for mark, times in Counter(glyphs).items() if times > 1)}
+    refused = {missing, *(glyph for glyph, times in Counter(glyphs).items() if times > 1)}
 
     def glyph_of(label):
         glyph = cut_glyph(font, label)
         return glyph if glyph and glyph.tobytes() not in refused else None
 
-    return None if any(label.isalpha() for label in labels) and one_case(glyph_of) else glyph_of
-
-
-def open_fonts(paths, labels):
-    """(path, what open_font() returns) of each font that can be used."""
-    for path in paths:
-        glyph_of = open_font(path, labels)
-        if glyph_of:
-            yield path, glyph_of
+    unfit = any(label.isalpha() for label in labels) and one_case(glyph_of)
+    return (lambda label: None) if unfit else glyph_of
 
 
 def one_case(glyph_of):
     """Whether most letters of a font look the same in upper and lower case, or are there in one case only."""
     alike = 0
-    for upper in CASES:
-        pair = [glyph_of(letter) for letter in (upper, upper.lower())]
-        if None in pair:
-            alike += 1
-        else:
-            difference = ImageChops.difference(*[place(glyph, height_of(glyph, TRIMMED)) for glyph in pair])
-            alike += ImageStat.Stat(difference).mean[0] < ALIKE
+    for letter in CASES:
+        pair = [glyph_of(letter), glyph_of(letter.lower())]
+        pictures = [place(glyph, height_of(glyph, TRIMMED)) for glyph in pair if glyph]
+        alike += len(pictures) < 2 or ImageStat.Stat(ImageChops.difference(*pictures)).mean[0] < ALIKE
     return alike > len(CASES) / 2
 
 
-# Pictures of a glyph.
-
-
 def place(glyph, height, shift=(0, 0)):
-    """The glyph as a 32x32 RGB picture, `height` pixels high, less where it is too wide.
+    """The glyph as a 32x32 RGB picture, `height` pixels high, or less where it would be too wide.
 
     It is centred as preprocessing.fit() does it, then shifted by pixels right and down.
     """
     glyph = scaled(glyph, min(height / glyph.height, SIZE / glyph.width))
     picture = Image.new("L", (SIZE, SIZE), "white")
-    picture.paste(glyph, [math.floor((SIZE - side) / 2 + by) for side, by in zip(glyph.size, shift)])
+    picture.paste(glyph, [math.floor((SIZE - side) / 2 + pixels) for side, pixels in zip(glyph.size, shift)])
     return picture.convert("RGB")
-
-
-def height_of(glyph, side):
-    """The height in pixels, with a point, at which the glyph's longer side is `side` pixels long."""
-    return side * glyph.height / max(glyph.size)
 
 
 def scaled(glyph, scale):
     """The glyph made smaller or larger by a factor."""
     return glyph.resize([max(1, round(side * scale)) for side in glyph.size], Image.LANCZOS)
+
+
+def height_of(glyph, side):
+    """The height in pixels, not rounded, at which the glyph's longer side is `side` pixels long."""
+    return side * glyph.height / max(glyph.size)
 
 
 def vary(glyph, rng):
@@ -231,144 +187,123 @@ def transform(page, turn, slant, stretch):
     turned = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = np.array([[np.exp(-stretch), 0], [0, 1]]) @ np.array([[1, slant], [0, 1]]) @ turned  # new place -> old
     middle = np.array(page.size) / 2
-    start = middle - matrix @ middle
-    numbers = [*matrix[0], start[0], *matrix[1], start[1]]
-    return page.transform(page.size, Image.AFFINE, [float(number) for number in numbers], Image.BICUBIC, fillcolor=255)
+    numbers = np.column_stack((matrix, middle - matrix @ middle)).ravel().tolist()  # (6,)
+    return page.transform(page.size, Image.AFFINE, numbers, Image.BICUBIC, fillcolor=255)
 
 
-# Data sets. Below, `fonts` are pairs as open_fonts() gives them; what is returned are Drawings.
-
-
-def draw_plain(path, label, glyph, height=None):
-    """The plain drawing of a font's glyph: of that height, as dataset/ has it, or as preprocessing's `trim` has it."""
-    by_height = height is not None
-    picture = place(glyph, height, LEAN) if by_height else place(glyph, height_of(glyph, TRIMMED))
+def draw_plain(path, label, glyph, height):
+    """The Drawing of a font's glyph as it is: `height` pixels high, or if that is None as preprocessing's `trim`."""
+    picture = place(glyph, height, LEAN) if height else place(glyph, height_of(glyph, TRIMMED))
     return Drawing(picture, path, label, height)
+
+
+def mark(drawing):
+    """What two Drawings have in common that show a label alike."""
+    return drawing.label, drawing.picture.tobytes()
+
+
+# Below, `fonts` are pairs of a font file's path and what open_font() returns. Drawings are returned in dicts by mark().
 
 
 def draw_sets(fonts, labels, per_label, rng):
     """Up to `per_label` sets of all labels, each from one font that has them all, no two pictures of a label alike."""
-    drawings, seen = [], set()
+    drawings = {}
     for path, glyph_of in fonts:
         height = int(rng.choice(HEIGHTS, p=SHARES))
         glyphs = [glyph_of(label) for label in labels]
         if None not in glyphs:
             new = [draw_plain(path, label, glyph, height) for label, glyph in zip(labels, glyphs)]
-            marks = {drawing.mark for drawing in new}
-            if not marks & seen:
-                seen |= marks
-                drawings += new
+            new = {mark(drawing): drawing for drawing in new}
+            if not drawings.keys() & new.keys():
+                drawings.update(new)
         if len(drawings) == per_label * len(labels):
             break
     return drawings
 
 
 def draw_varied(fonts, labels, per_label, rng):
-    """Up to `per_label` drawings of each label, no two alike: a plain one of each font that has it, then varied ones."""
-    fonts, drawings, show = list(fonts), [], progress_line(sys.stderr)
+    """Up to `per_label` Drawings of each label, no two alike: a plain one of each font, then varied ones in turn."""
+    fonts, drawings, show = list(fonts), {}, progress_line(sys.stderr)
     for done, label in enumerate(labels):
         show(f"{done} of {len(labels)} labels drawn")
         glyphs = [(path, glyph) for path, glyph_of in fonts for glyph in [glyph_of(label)] if glyph]
-        plain = (draw_plain(path, label, glyph) for path, glyph in glyphs)
+        plain = (draw_plain(path, label, glyph, None) for path, glyph in glyphs)
         turns = itertools.islice(itertools.cycle(glyphs), 3 * per_label)
         varied = (Drawing(vary(glyph, rng), path, label, None) for path, glyph in turns)
-        drawings += itertools.islice(unlike(itertools.chain(plain, varied)), per_label)
+        of_label = {}
+        for drawing in itertools.chain(plain, varied):
+            of_label.setdefault(mark(drawing), drawing)
+            if len(of_label) == per_label:
+                break
+        drawings.update(of_label)
     show(last=True)
     return drawings
 
 
 def draw_held_out(fonts, labels, known, heights):
-    """A plain drawing of each font and label, no two alike, and none of a glyph that is in `known` in any size.
-
-    known: the marks of other drawings. heights: the sizes that those may have, of which the middle one is drawn.
-    """
-    drawings = []
+    """A plain Drawing of each font and label in the middle one of `heights`, if in none of them it is among `known`."""
+    drawings = {}
     for path, glyph_of in fonts:
-        for label in labels:
-            glyph = glyph_of(label)
-            sizes = [draw_plain(path, label, glyph, height) for height in heights] if glyph else []
-            if sizes and not known & {drawing.mark for drawing in sizes}:
-                drawings.append(sizes[len(sizes) // 2])
-    return list(unlike(drawings))
+        for label, glyph in [(label, glyph_of(label)) for label in labels]:
+            sizes = [draw_plain(path, label, glyph, height) for height in heights if glyph]
+            if sizes and not any(mark(drawing) in known for drawing in sizes):
+                middle = sizes[len(sizes) // 2]
+                drawings.setdefault(mark(middle), middle)
+    return drawings
 
 
-def unlike(drawings):
-    """The drawings without those that show a label just as an earlier one does."""
-    seen = set()
-    for drawing in drawings:
-        if drawing.mark not in seen:
-            seen.add(drawing.mark)
-            yield drawing
+def draw(families, held, labels, per_label, rng, vary=False):
+    """`per_label` Drawings of each label from the families, and plain ones, none of them alike, from those held out.
 
-
-def draw(families, labels, per_label, seed, vary=False, hold_out=0):
-    """`per_label` drawings of each label from the families that find_faces() lists, and the drawings held out.
-
-    hold_out: this share of the families is kept back, whole; of each of their fonts that has the label there is a plain
-    drawing, none of which is among the others. Raises InputError if there are too few fonts.
+    families, held: as find_faces() lists them. Raises InputError if there are too few fonts.
     """
-    rng = np.random.default_rng(seed)
-    families, held = split_families(families, hold_out, rng) if hold_out else (families, [])
-    fonts = open_fonts(choose_faces(families, rng), labels)
+    fonts = ((path, open_font(path, labels)) for path in choose_faces(families, rng))
     drawings = (draw_varied if vary else draw_sets)(fonts, labels, per_label, rng)
-    counts = Counter(drawing.label for drawing in drawings)
+    counts = Counter(label for label, _ in drawings)
     least = min(counts[label] for label in labels)
     if least < per_label:
-        raise InputError(
-            f"--fonts: enough for {least} different pictures of each label, expected {per_label}; install more fonts, "
-            "see dataset/README.md"
-        )
-    held_fonts = open_fonts([path for _, faces in held for path, _ in faces], labels)
-    known = {drawing.mark for drawing in drawings}
-    return drawings, draw_held_out(held_fonts, labels, known, [None] if vary else HEIGHTS)
+        raise InputError(f"--fonts: enough for {least} pictures of each label that differ, expected {per_label}; "
+                         "install more, see dataset/README.md")  # fmt: skip
+    held_fonts = ((path, open_font(path, labels)) for _, faces in held for path, _ in faces)
+    unseen = draw_held_out(held_fonts, labels, drawings, [None] if vary else HEIGHTS)
+    return list(drawings.values()), list(unseen.values())
 
 
-def check_empty(dataset, labels):
-    """Raise InputError where the data set has pictures of any of the labels."""
-    for label in labels:
-        if has_pictures(dataset, label):
-            where = os.path.join(dataset, label)
-            raise InputError(f"{where}: holds pictures already; remove them, or name another --dataset")
-
-
-def write_drawings(dataset, drawings):
-    """Put the drawings into the data set, those of each label numbered in their order."""
+def write_drawings(dataset, drawings, families):
+    """Put the drawings into the data set, numbered in their order, and print from which of the families they are."""
     numbers, show = Counter(), progress_line(sys.stderr)
     for done, drawing in enumerate(drawings, 1):
         numbers[drawing.label] += 1
         put_picture(drawing.picture, dataset, drawing.label, numbers[drawing.label])
         show(f"{done:,} of {len(drawings):,} pictures written")
     show(last=True)
-
-
-def families_of(drawings, families):
-    """The names of the families that the drawings are from, sorted."""
-    used = {drawing.path for drawing in drawings}
-    return [family for family, faces in families if used & {path for path, _ in faces}]
+    paths = {drawing.path for drawing in drawings}
+    used = [family for family, faces in families if paths & {path for path, _ in faces}]
+    print(f"{dataset}: {len(drawings):,} pictures from {len(used)} font families:")
+    print(", ".join(used))
 
 
 def main():
     options = parse_options()
     held_dataset = f"{os.path.normpath(options.dataset)}-held-out"
     for folder in [options.dataset, held_dataset] if options.hold_out else [options.dataset]:
-        check_empty(folder, options.labels)
-    families = find_faces(options.fonts)
-    drawings, held = draw(
-        families, options.labels, options.per_label, options.seed, options.vary, options.hold_out
-    )
-    write_drawings(options.dataset, drawings)
-    write_drawings(held_dataset, held)
-    used, unseen = families_of(drawings, families), families_of(held, families)
-    print(f"{options.dataset}: {options.per_label} pictures of each label, from {len(used)} font families:")
-    print(", ".join(used))
+        for label in options.labels:
+            if has_pictures(folder, label):
+                where = os.path.join(folder, label)
+                raise InputError(f"{where}: holds pictures already; remove them, or name another --dataset")
+    rng = np.random.default_rng(options.seed)
+    families, held = find_faces(options.fonts), []
+    if options.hold_out:
+        families, held = split_families(families, options.hold_out, rng)
+    drawings, unseen = draw(families, held, options.labels, options.per_label, rng, options.vary)
+    write_drawings(options.dataset, drawings, families)
     if held:
-        print(f"{held_dataset}: from {len(unseen)} other font families:")
-        print(", ".join(unseen))
+        write_drawings(held_dataset, unseen, held)
 
 
 def parse_options():
     """The command line; what makes no sense is said on one line, exit code 2."""
-    parser = source_parser("Make a data set of 32x32 pictures drawn from fonts.", "dataset", "0123456789", 260)
+    parser = source_parser("Make a data set of pictures drawn from fonts.", "dataset", "0123456789", 260)
     add = parser.add_argument
     add("--fonts", nargs="+", default=FONT_FOLDERS, metavar="DIR", help="folders of fonts (default: the system's)")
     add("--seed", type=int, default=1, help="which fonts of a family, in which order (default: 1)")

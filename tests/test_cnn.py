@@ -10,6 +10,8 @@ from PIL import Image
 
 import cnn
 import model
+import preprocessing
+from support.files import InputError
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +21,7 @@ def paper():
 
 def flattened_of(path, network):
     """The inputs of the fully connected layer, without dropout."""
-    return cnn.features(path, *network[:2])
+    return cnn.steps(cnn.read_pixels(path), network).flattened
 
 
 def whole_maps(rng, *shape):
@@ -36,14 +38,15 @@ def test_worked_example_of_a_convolution():
 
 def test_worked_example_of_a_neuron():
     # F(3) + G(5) + H(1) with F = 2x + 1, G = 4x - 3, H = -x: weights 2, 4, -1 and, on an input of 1, the bias 1 - 3
-    assert cnn.fully_connected(np.array([3, 5, 1, 1]), np.array([2, 4, -1, -2])) == [23]
+    assert cnn.fully_connected(np.array([3, 5, 1, 1]), np.array([[2, 4, -1, -2]])) == [23]
 
 
 def test_worked_example_of_a_fully_connected_layer():
     # The theory chapter takes the mean, and lists the weights input by input; the program sums, output by output.
     inputs, listed = np.array([4, 10]), np.array([0.5, 0.25, 0.4, -0.5])
-    by_output = listed.reshape(2, 2).T.ravel()
-    assert [output / len(inputs) for output in cnn.fully_connected(inputs, by_output)] == [3, 2]
+    sums = cnn.fully_connected(inputs, listed.reshape(2, 2).T)
+    assert [output / len(inputs) for output in cnn.absolute(sums)] == [3, 2]
+    assert cnn.absolute([-3, 2.5]) == [3, 2.5]
 
 
 def test_worked_examples_of_softmax_and_cross_entropy():
@@ -75,7 +78,7 @@ def test_flatten_goes_map_by_map_and_ends_with_the_bias(rng):
 @pytest.mark.parametrize("labels", [2, 3, 62])
 def test_fully_connected_and_softmax_agree_with_plain_loops(rng, labels):
     flattened, weights = rng.normal(size=151) * 1000, rng.normal(size=labels * 151)
-    outputs = cnn.fully_connected(flattened, weights)
+    outputs = cnn.absolute(cnn.fully_connected(flattened, weights.reshape(labels, 151)))
     np.testing.assert_allclose(outputs, reference.fully_connected(flattened, weights), rtol=1e-9)
     for output_sum in (100, 10):
         scaled = cnn.scale_outputs(outputs, output_sum)
@@ -105,7 +108,7 @@ def test_cross_entropy_of_a_certain_right_answer_is_plain_zero():
 @pytest.mark.parametrize(("which", "probability"), [(0, 0.15), (1, 0.20)])
 def test_dropout_has_its_rate_everywhere_and_no_neighbourhoods(rng, which, probability):
     runs = 4000
-    masks = cnn.dropout_masks(rng)
+    masks = cnn.dropout_masks(rng.bit_generator)
     dropped = np.array([next(masks)[which].ravel() == 0 for _ in range(runs)])
     spread = (probability * (1 - probability) / runs) ** 0.5
     assert dropped.mean() == pytest.approx(probability, abs=5 * spread / dropped.shape[1] ** 0.5 + 1 / 65536)
@@ -121,7 +124,7 @@ def test_dropout_does_not_rescale():
 
 @pytest.mark.parametrize("at_once", [1, 3, 16])
 def test_masks_drawn_at_once_are_those_drawn_one_by_one(at_once):
-    one_by_one, together = (cnn.dropout_masks(np.random.default_rng(5), count) for count in (1, at_once))
+    one_by_one, together = (cnn.dropout_masks(np.random.PCG64(5), count) for count in (1, at_once))
     for _ in range(40):
         for one, other in zip(next(one_by_one), next(together)):
             assert np.array_equal(one, other)
@@ -148,7 +151,7 @@ def test_golden_values(paper):
         flattened = flattened_of(path, paper)
         assert flattened.sum() == case["flattened_sum"]
         assert flattened[:5].tolist() == case["flattened_first5"]
-        outputs = cnn.fully_connected(flattened, paper[2])
+        outputs = cnn.steps(cnn.read_pixels(path), paper).outputs
         np.testing.assert_allclose(outputs, case["outputs_before_normalising"], rtol=1e-12)
         for output_sum in (100, 10):
             expected = case[f"softmax_output_sum_{output_sum}"]
@@ -163,7 +166,7 @@ def test_training_returns_the_four_values_in_the_papers_order(paper, dataset, rn
     assert same_label is label
     assert flattened.shape == (151,)
     assert flattened[150] == 1
-    np.testing.assert_array_equal(softmax, cnn.softmax(cnn.scale_outputs(cnn.fully_connected(flattened, paper[2]))))
+    np.testing.assert_array_equal(softmax, cnn.last_steps(flattened, paper[2].reshape(2, 151), 10)[-1])
 
 
 def test_training_takes_a_plain_list_as_label_and_no_rng(paper, dataset):
@@ -172,15 +175,49 @@ def test_training_takes_a_plain_list_as_label_and_no_rng(paper, dataset):
     assert type(result.cross_entropy) is float
 
 
-def test_a_path_an_array_and_the_first_layers_maps_are_the_same_picture(paper, dataset):
+def test_a_path_an_image_and_an_array_are_the_same_picture(paper, dataset):
     path = dataset / "0" / "img001-00002.png"
     pixels = np.asarray(Image.open(path))
     expected = cnn.cnn(path, paper).tolist()
-    assert cnn.cnn(str(path), paper).tolist() == expected
-    assert cnn.cnn(pixels, paper).tolist() == expected
-    assert cnn.cnn(pixels.max(axis=2), paper).tolist() == expected
-    assert cnn.cnn(cnn.first_layer(pixels.max(axis=2), paper[0]), paper).tolist() == expected
-    assert cnn.cnn(cnn.features(path, *paper[:2]), paper).tolist() == expected
+    for picture in (str(path), Image.open(path), pixels, pixels.max(axis=2), pixels.astype(float)):
+        assert cnn.cnn(picture, paper).tolist() == expected
+
+
+def test_an_image_of_any_size_and_mode_is_fitted(paper, dataset):
+    path = dataset / "0" / "img001-00002.png"
+    expected = cnn.cnn(path, paper).tolist()
+    image = Image.open(path)
+    assert cnn.cnn(image.convert("P"), paper).tolist() == expected
+    assert cnn.cnn(image.convert("RGBA"), paper).tolist() == expected
+    assert cnn.cnn(image.resize((320, 320), Image.NEAREST), paper).argmax() == np.argmax(expected)
+    assert cnn.cnn(Image.new("P", (50, 7)), paper).shape == (2,)
+
+
+def test_a_model_as_pasted_from_the_appendix(paper, dataset):
+    path = dataset / "1" / "img002-00002.png"
+    expected = cnn.cnn(path, paper, output_sum=100).tolist()
+    pasted = [paper[0], paper[1], [paper[2][0]]]
+    assert cnn.cnn(path, pasted).tolist() == expected  # it names no output sum: 100
+    assert cnn.cnn(path, [array.tolist() for array in paper[:3]]).tolist() == expected
+    assert cnn.cnn(path, paper).tolist() == cnn.cnn(path, pasted, output_sum=10).tolist()  # it names 10
+
+
+def test_the_steps_are_those_of_plain_loops(paper, real_pictures):
+    path, _ = real_pictures[3]
+    kernels_1, kernels_2, weights = (array.tolist() for array in paper[:3])
+    step = cnn.steps(cnn.read_pixels(path), paper)
+    maps_1 = reference.relu(reference.convolve([step.pixels.tolist()], kernels_1))
+    pooled_1 = reference.max_pool(maps_1)
+    maps_2 = reference.relu(reference.convolve(pooled_1, kernels_2))
+    pooled_2 = reference.max_pool(maps_2)
+    assert step.maps_1.tolist() == maps_1
+    assert step.pooled_1.tolist() == step.dropped_1.tolist() == pooled_1
+    assert step.maps_2.tolist() == maps_2
+    assert step.pooled_2.tolist() == step.dropped_2.tolist() == pooled_2
+    assert step.flattened.tolist() == reference.flatten(pooled_2)
+    np.testing.assert_allclose(step.outputs, reference.fully_connected(step.flattened.tolist(), weights[0]))
+    assert [abs(value) for value in step.sums] == step.outputs
+    assert sum(step.scaled) == pytest.approx(10)
 
 
 def test_the_input_is_the_largest_of_the_three_colours():
@@ -197,21 +234,103 @@ def test_a_picture_of_another_size_is_fitted_and_its_file_left_alone(paper, tmp_
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("shape", [(31, 32), (32, 32, 4), (6, 14), (1024,)])
-def test_an_array_of_another_shape_is_refused(paper, shape):
-    with pytest.raises(ValueError, match=r"expected a path or an array of shape \(32, 32\)"):
-        cnn.cnn(np.zeros(shape), paper)
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        *((np.full(shape, 200), "expected a picture's array of shape") for shape in [(31, 32), (32, 32, 4), (6, 14)]),
+        (np.random.default_rng(1).random((32, 32)), r"numbers from 0 to 255, .* found [\d.e-]+ to 0\.99"),
+        (np.ones((32, 32), bool), "found bool"),
+        (np.full((32, 32), "x"), "found <U1"),
+        (np.full((32, 32), 256), "found 256 to 256"),
+        (np.linspace(-1, 255, 1024).reshape(32, 32), "found -1 to 255"),
+        (np.full((32, 32), np.nan), "found nan to nan"),
+        ([[0, 255]], "expected a path, a PIL image or an array as picture, found list"),
+        (None, "found NoneType"),
+    ],
+)
+def test_what_is_no_picture_is_refused_by_a_sentence(paper, picture, message):
+    with pytest.raises(InputError, match=message):
+        cnn.cnn(picture, paper)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda model: "models/paper.doc", r"found the name 'models/paper\.doc'; use model\.read_model"),
+        (lambda model: ROOT / "model.doc", "found the name"),
+        (lambda model: None, "expected a model: kernels"),
+        (lambda model: model[:2], "expected a model: kernels"),
+        (lambda model: [model[1], model[0], model[2]], "expected a model: kernels"),
+        (lambda model: [model[0], model[1], model[2][:, :-1]], "expected a model: kernels"),
+        (lambda model: [model[0], model[1], model[2][:, :151]], "expected a model: kernels"),
+        (lambda model: [model[0], model[1], model[2] * np.nan], "numbers below 1e"),
+        (lambda model: [model[0], model[1] * 1e303, model[2]], "numbers below 1e"),
+        (lambda model: [*model[:3], ["0", "1", "2"]], "a label for each of its 2 outputs, found 3"),
+    ],
+)
+def test_what_is_no_model_is_refused_by_a_sentence(paper, dataset, change, message):
+    with pytest.raises(InputError, match=message):
+        cnn.cnn(dataset / "0" / "img001-00001.png", change(paper))
+
+
+@pytest.mark.parametrize("label", [None, [1, 0, 0], [1], 1, "01", [0.5, 0.5], [1, 1]])
+def test_training_needs_a_one_hot_label(paper, dataset, label):
+    with pytest.raises(InputError, match="one-hot label of 2 numbers"):
+        cnn.cnn(dataset / "0" / "img001-00001.png", paper, label, True)
+
+
+@pytest.mark.parametrize("bits", [np.random.MT19937, np.random.PCG64, np.random.Philox, np.random.SFC64])
+def test_dropout_keeps_its_shares_with_any_generator(bits):
+    rng = np.random.Generator(bits(1))
+    pairs = [cnn.draw_masks(rng) for _ in range(200)]
+    assert np.mean([keep for keep, _ in pairs]) == pytest.approx(0.85, abs=0.01)
+    assert np.mean([keep for _, keep in pairs]) == pytest.approx(0.80, abs=0.02)
+    for wrong in (1, np.random.RandomState(1), "x"):
+        with pytest.raises(InputError, match=r"expected a numpy\.random\.Generator"):
+            cnn.draw_masks(wrong)
 
 
 def test_the_fast_way_is_equal_to_the_last_bit(paper, real_pictures):
-    fast = cnn.prepare(paper)
-    for number, (path, label) in enumerate(real_pictures[::10]):
-        slow_way, fast_way = (
-            cnn.cnn(path, network, np.eye(2)[int(label)], True, rng=np.random.default_rng(number))
-            for network in (paper, fast)
+    spread, masks = cnn.lay_out(paper[1]), cnn.dropout_masks(np.random.PCG64(3))
+    for path, label in real_pictures[::10]:
+        pixels, keep = cnn.read_pixels(path), next(masks)
+        slow = cnn.steps(pixels, paper, keep=keep)
+        flattened = cnn.second_layer(cnn.first_layer(pixels, paper[0]), spread, keep)
+        fast = cnn.train_on(flattened, paper[2].reshape(2, 151), np.eye(2)[int(label)], 10)
+        assert fast.flattened.tolist() == slow.flattened.tolist()
+        assert fast.softmax.tolist() == slow.softmax.tolist()
+        assert (
+            cnn.second_layer(cnn.first_layer(pixels, paper[0]), spread).tolist() == flattened_of(path, paper).tolist()
         )
-        assert fast_way.flattened.tolist() == slow_way.flattened.tolist()
-        assert fast_way.cross_entropy == slow_way.cross_entropy
+
+
+def test_classify_gives_the_best_first(dataset):
+    network = model.read_model(ROOT / "models" / "digits.doc")
+    path = ROOT / "dataset" / "7" / "img008-00001.png"
+    answer = cnn.classify(path, network)
+    assert list(answer.values()) == sorted(answer.values(), reverse=True)
+    assert sum(answer.values()) == pytest.approx(1)
+    assert next(iter(answer)) == "7"
+    assert [answer[label] for label in network[3]] == cnn.cnn(path, network).tolist()
+    trimmed = preprocessing.read_picture(path, trim=True)
+    for picture in (path, Image.open(path), np.asarray(Image.open(path))):
+        assert cnn.classify(picture, network, trim=True) == cnn.classify(trimmed, network)
+
+
+def test_the_command(dataset, tmp_path, run_script):
+    Image.new("L", (90, 50), 200).save(tmp_path / "grey.png")
+    one = dataset / "1" / "img002-00001.png"
+    done = run_script("cnn.py", one, "grey.png", "absent.png", "--model", ROOT / "models" / "paper.doc", cwd=tmp_path)
+    answer = cnn.classify(one, model.read_model(ROOT / "models" / "paper.doc"))
+    label, probability = next(iter(answer.items()))
+    assert done.stdout.splitlines() == [f"{one}: {label}, {probability:.1%}", "grey.png: blank, nothing to be seen"]
+    assert done.stderr == "cnn.py: absent.png: No such file or directory\n"
+    assert done.returncode == 1
+    done = run_script("cnn.py", one, "--trim", "--model", ROOT / "models" / "paper.doc")
+    assert (
+        done.stdout
+        == f"{one}: 1, {max(cnn.classify(one, model.read_model(ROOT / 'models' / 'paper.doc'), True).values()):.1%}\n"
+    )
 
 
 def test_single_precision_holds_every_sum_that_the_hand_set_kernels_can_make(rng):

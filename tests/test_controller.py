@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 from conftest import ROOT, wait_for
 
 import controller
 import metadata
 import model
+import training
 
 SMALL = ("--generations", 300, "--seed", 5)
 
@@ -25,17 +25,29 @@ def test_it_trains_and_says_what_it_wrote_how_good_it_was_and_how_to_go_on(datas
     assert len(rows) == 300
     assert model.read_model(tmp_path / "model.doc")[3] == ["0", "1"]
     right = int((rows["label"] == rows["predicted"])[-100:].sum())
-    assert f"cross entropy {rows['cross_entropy'][-100:].mean():.4f}  right {right} of 100 ({right}.0%)" in done.stdout
-    assert "model.doc" in done.stdout
-    assert "python results.py metadata.doc" in done.stdout
+    mean = rows["cross_entropy"][-100:].mean()
+    assert f"dropout on: cross entropy {mean:.4f}, right {right} of 100, {right}.0%" in done.stdout
+    assert "written: model.doc (the model), metadata.doc" in done.stdout
 
 
-def test_the_command_it_ends_with_classifies_a_picture(dataset, tmp_path, run_script):
-    done = run_script("controller.py", *SMALL, cwd=tmp_path)
-    code = re.search(r'python -c "(.*)"', done.stdout).group(1).replace("my_digit.png", "dataset/0/img001-00001.png")
-    shown = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
-                           capture_output=True, text=True, check=True)  # fmt: skip
-    assert np.array(shown.stdout.strip("[]\n").split(), float).sum() == pytest.approx(1)
+def typed(line, folder):
+    """What a line that was printed to be typed next does, in the folder it was printed in."""
+    return subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_every_line_to_be_typed_next_works_as_it_stands(dataset, tmp_path, run_script):
+    files = ("--model", "my model.doc", "--metadata", "it's.log")
+    done = run_script("controller.py", *SMALL, *files, cwd=tmp_path)
+    lines = dict(re.findall(r"^([\w ]+): +(\S.*)$", done.stdout, re.MULTILINE))
+    assert re.search(r"img001-00001\.png: [01], \d+\.\d%\n", typed(lines["classify a picture"], tmp_path).stdout)
+    assert "written: ./right.png" in typed(lines["draw its graphs"], tmp_path).stdout
+    process = subprocess.Popen([sys.executable, ROOT / "controller.py", "--generations", "100000000", *files],
+                               cwd=tmp_path, stdout=subprocess.PIPE, text=True)  # fmt: skip
+    wait_for(lambda: (metadata.read_header(tmp_path / "it's.log")[1] or 300) != 300)
+    process.send_signal(signal.SIGINT)
+    go_on = re.search(r"^go on: +(.*--resume)$", process.communicate(timeout=60)[0], re.MULTILINE)[1]
+    reached = metadata.read_header(tmp_path / "it's.log")[1]
+    assert f"{reached + 5:,} in all" in typed(f"{go_on} --generations {reached + 5}", tmp_path).stdout
 
 
 def test_the_seed_is_said_and_repeats_the_run(dataset, tmp_path, run_script):
@@ -48,17 +60,13 @@ def test_the_seed_is_said_and_repeats_the_run(dataset, tmp_path, run_script):
 
 def test_the_defaults_are_the_papers(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["controller.py"])
-    assert vars(controller.parse_options()) == {
+    defaults = training.train.__kwdefaults__
+    assert (defaults["labels"], defaults["dataset"], defaults["output_sum"]) == (("0", "1"), "dataset", 100)
+    assert defaults["dropout"]
+    assert not any(defaults[name] for name in ("alpha_decay", "average", "trim", "resume"))
+    assert controller.parse_options() == {
         "alpha": 5e-9,
         "generations": 180_834,
-        "labels": ["0", "1"],
-        "dataset": "dataset",
-        "output_sum": 100,
-        "seed": None,
-        "alpha_decay": False,
-        "average": False,
-        "trim": False,
-        "dropout": True,
         "model_file": "model.doc",
         "metadata_file": "metadata.doc",
         "resume": False,
@@ -81,11 +89,11 @@ def test_help_says_each_default(run_script):
     ("arguments", "code"),
     [
         (["--alpha", "fast"], 2),
-        (["--alpha", "-1"], 2),
+        (["--alpha", "-1"], 1),
         (["--generations", "1.5"], 2),
-        (["--labels", "0"], 2),
-        (["--seed", "-1"], 2),
-        (["--output-sum", "0"], 2),
+        (["--labels", "0"], 1),
+        (["--seed", "-1"], 1),
+        (["--output-sum", "0"], 1),
         (["--no-such-option"], 2),
         (["extra"], 2),
         (["--labels", "0", "7"], 1),
@@ -117,16 +125,16 @@ def test_ctrl_c_leaves_both_files_complete(dataset, tmp_path, number):
     rows = metadata.read_metadata(tmp_path / "metadata.doc")
     assert rows["generation"].tolist() == list(range(1, len(rows) + 1))
     assert f"stopped after {len(rows):,} generations" in out
-    assert "controller.py --resume" in out
+    assert out.endswith(" --model model.doc --metadata metadata.doc --resume\n")
     assert metadata.read_header(tmp_path / "metadata.doc")[1] == len(rows)
-    assert len(model.read_model(tmp_path / "model.doc")) == 4
+    assert len(model.read_model(tmp_path / "model.doc")) == 5
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
 def test_on_a_terminal_one_line_keeps_up(dataset, tmp_path):
     ours, theirs = os.openpty()
     process = subprocess.Popen([sys.executable, ROOT / "controller.py", "--generations", "100000000", "--seed", "1"],
-                               cwd=tmp_path, stdout=theirs, env={**os.environ, "COLUMNS": "120"})  # fmt: skip
+                               cwd=tmp_path, stdout=theirs, env={**os.environ, "COLUMNS": "80"})  # fmt: skip
     os.close(theirs)
     shown = b""
     while shown.count(b"\r") < 3:
@@ -136,6 +144,7 @@ def test_on_a_terminal_one_line_keeps_up(dataset, tmp_path):
     process.wait(60)
     os.close(ours)
     assert b"\n" not in shown
-    assert re.search(
-        r"generation [\d,]+ \(0\.\d%\)  cross entropy \d\.\d+  right \d+ of 100 .* a second  .* left", shown.decode()
-    )
+    lines = [line.rstrip() for line in shown.decode().split("\r")[1:-1]]
+    assert max(map(len, lines)) < 80
+    figures = r"cross entropy \d\.\d{4}(  right \d+ of 100, \d+\.\d%)?"
+    assert re.fullmatch(rf"0\.\d%  [\d,]+ a second  \d+ (h|min) \d+ (min|s) left  {figures}", lines[-1])

@@ -3,13 +3,13 @@
 import re
 import shutil
 
+import evaluate
 import numpy as np
 import pytest
 from conftest import ROOT
 from PIL import Image
 
 import cnn
-import evaluate
 import model
 import preprocessing
 

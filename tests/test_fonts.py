@@ -1,16 +1,30 @@
-"""fonts.py: characters drawn from fonts, plain and varied."""
+"""sources/fonts.py: characters drawn from fonts, plain and varied; and the pictures in dataset/, which are its own."""
+
+import hashlib
 
 import numpy as np
 import pytest
+from conftest import ROOT, SHARED
 from PIL import Image, ImageDraw, ImageFont
 
-from fonts import (
+import preprocessing
+import sources.fonts
+from sources.fonts import (
     DRAWN_AT,
     GLYPH,
+    HEIGHTS,
+    LEAN,
+    MISSING,
     PENS,
+    TRIMMED,
+    cut_glyph,
     draw,
+    draw_plain,
+    draw_sets,
     draw_varied,
     find_faces,
+    height_of,
+    mark,
     one_case,
     open_font,
     place,
@@ -19,37 +33,77 @@ from fonts import (
     vary,
     with_pen,
 )
+from support import pictures
 
 
 @pytest.fixture
 def glyph():
-    """A ring, as draw_glyph() makes them."""
+    """A ring, as a varied glyph is."""
     image = Image.new("L", (48, GLYPH), "white")
     ImageDraw.Draw(image).ellipse((0, 0, 47, GLYPH - 1), outline="black", width=9)
     return image
 
 
-def ink_of(picture):
+def ink_of(picture, darker_than=128):
     """Rows and columns of the ink in a picture."""
-    return np.nonzero(np.asarray(picture.convert("L")) < 128)
+    return np.nonzero(np.asarray(picture.convert("L")) < darker_than)
 
 
-def test_draw_is_centred_and_of_its_height(fonts):
-    family, paths = find_faces([fonts])[0]
-    font = ImageFont.truetype(paths[0][0], DRAWN_AT)
-    for label in "017":
-        ink = np.asarray(draw(font, label, 24)).min(axis=2) < 250
-        rows, columns = np.nonzero(ink.any(axis=1))[0], np.nonzero(ink.any(axis=0))[0]
-        assert 22 <= np.ptp(rows) + 1 <= 24, family
-        assert abs(rows[0] + rows[-1] - 31) <= 2
-        assert abs(columns[0] + columns[-1] - 31) <= 2
+# Glyphs.
 
 
-def test_a_glyph_is_placed_as_trim_does(glyph):
-    rows, columns = ink_of(place(glyph))
-    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (4, 27, 8, 23)
-    assert place(glyph).mode == "RGB"
-    assert place(glyph).size == (32, 32)
+def test_a_font_has_the_glyphs_that_differ_from_all_others(monkeypatch, glyph):
+    narrow = glyph.resize((20, GLYPH))
+    shapes = {MISSING: narrow, "0": glyph, "1": glyph.rotate(45), "2": narrow, "3": None}
+    shapes.update({"4": glyph.transpose(Image.ROTATE_90), "5": glyph.transpose(Image.ROTATE_90)})
+    monkeypatch.setattr(sources.fonts.ImageFont, "truetype", lambda path, size: None)
+    monkeypatch.setattr(sources.fonts, "cut_glyph", lambda font, character: shapes[character])
+    glyph_of = open_font("a.ttf", "012345")
+    assert [glyph_of(label) for label in "012345"] == [shapes["0"], shapes["1"], None, None, None, None]
+    assert open_font("a.ttf", "04")("4") is shapes["4"]
+
+
+def test_a_font_of_capitals_is_noticed(fonts, glyph, monkeypatch):
+    assert one_case(lambda label: glyph)
+    assert one_case(lambda label: glyph if label.isupper() else None)
+    paths = [faces[0][0] for _, faces in find_faces([fonts])[:20]]
+    assert any(open_font(path, ["a"])("a") for path in paths)
+    monkeypatch.setattr(sources.fonts, "one_case", lambda glyph_of: True)
+    assert not any(open_font(path, ["a", "0"])("0") for path in paths)
+    assert any(open_font(path, ["0"])("0") for path in paths)
+
+
+# Pictures of a glyph.
+
+
+def test_a_plain_picture_is_centred_and_of_its_height(fonts):
+    for family, faces in find_faces([fonts]):
+        font = ImageFont.truetype(faces[0][0], DRAWN_AT)
+        for label, height in zip("017", HEIGHTS):
+            glyph = cut_glyph(font, label)
+            if glyph is None or glyph.width > glyph.height:
+                continue
+            picture = place(glyph, height, LEAN)
+            rows, columns = ink_of(picture, 255)
+            assert height - 2 <= np.ptp(rows) + 1 <= height, family
+            assert abs(rows.min() + rows.max() - 31) <= 2, family
+            assert abs(columns.min() + columns.max() - 31) <= 2, family
+            assert (picture.mode, picture.size) == ("RGB", (32, 32))
+
+
+@pytest.mark.parametrize("size", [(48, 72), (72, 33), (45, 72), (72, 72), (5, 200)])
+def test_by_the_longer_side_a_glyph_stands_where_trim_puts_it(size):
+    page = Image.new("L", (300, 300), "white")
+    page.paste("black", (50, 40, 50 + size[0], 40 + size[1]))
+    glyph = Image.new("L", size, "black")
+    assert place(glyph, height_of(glyph, TRIMMED)).tobytes() == preprocessing.fit(page, trim=True).tobytes()
+
+
+def test_a_block_is_placed_to_the_pixel():
+    rows, columns = ink_of(place(Image.new("L", (90, 140), "black"), 23, LEAN))  # 15 x 23
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (5, 27, 9, 23)
+    rows, columns = ink_of(place(Image.new("L", (400, 100), "black"), 24))  # too wide for that
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (12, 19, 0, 31)
 
 
 def test_pens_change_the_strokes_and_leave_some(glyph):
@@ -79,12 +133,28 @@ def test_varied_pictures_are_in_the_middle_and_of_their_size(glyph, rng):
         assert np.asarray(picture)[0].min() >= 250
 
 
+# Data sets.
+
+
 def test_as_many_as_asked_for_or_as_there_are(glyph, rng):
-    fonts = [lambda label: glyph, lambda label: None]
-    pictures = draw_varied(fonts, "0", 30, rng)
-    assert len({picture.tobytes() for picture in pictures}) == 30
-    assert pictures[0].tobytes() == place(glyph).tobytes()
-    assert draw_varied([lambda label: None], "0", 30, rng) == []
+    fonts = [("a.ttf", lambda label: glyph), ("b.ttf", lambda label: None)]
+    drawings = list(draw_varied(fonts, ["0"], 30, rng).values())
+    assert len({drawing.picture.tobytes() for drawing in drawings}) == 30
+    assert drawings[0].picture.tobytes() == place(glyph, TRIMMED).tobytes()
+    assert {drawing.path for drawing in drawings} == {"a.ttf"}
+    assert draw_varied([("b.ttf", lambda label: None)], ["0"], 30, rng) == {}
+
+
+def test_a_set_is_whole_and_unlike_the_others(glyph, rng):
+    whole = [("a.ttf", lambda label: glyph.rotate(90 * int(label)))] * 50
+    part = [("b.ttf", {"0": glyph.rotate(30), "1": None}.get)]
+    shared = [("c.ttf", {"0": glyph, "1": glyph.rotate(30)}.get)] * 3  # one label as in a.ttf
+    drawings = draw_sets(part + whole + shared, ["0", "1"], 50, rng).values()
+    assert {(drawing.path, drawing.label, drawing.height) for drawing in drawings} == {
+        ("a.ttf", label, height) for label in "01" for height in HEIGHTS
+    }
+    assert len(drawings) == 2 * len(HEIGHTS)
+    assert [label for label, _ in draw_sets(whole, ["1", "0"], 2, rng)] == ["1", "0"] * 2
 
 
 def test_families_are_split_whole(rng):
@@ -100,8 +170,114 @@ def test_families_are_split_whole(rng):
     assert split_families(families[:1], 0.2, rng) == (families[:1], [])
 
 
-def test_a_font_of_capitals_is_noticed(fonts, glyph):
-    assert one_case(lambda label: glyph)
-    assert one_case(lambda label: glyph if label.isupper() else None)
-    found = [open_font(faces[0][0], ["a"]) for _, faces in find_faces([fonts])[:20]]
-    assert any(found)
+def test_a_drawing_names_what_draws_it_again(fonts, rng):
+    families = find_faces([fonts])
+    drawings, unseen = draw(families[4:], families[:4], ["0", "7"], 4, rng)
+    assert {drawing.height for drawing in drawings} <= set(HEIGHTS)
+    for drawing in drawings + unseen:
+        glyph = open_font(drawing.path, ["0", "7"])(drawing.label)
+        assert draw_plain(drawing.path, drawing.label, glyph, drawing.height).picture == drawing.picture
+    for one, other in zip(drawings[::2], drawings[1::2]):
+        assert (one.path, one.label, one.height) == (other.path, "0", other.height)
+        assert other.label == "7"
+
+
+@pytest.mark.parametrize("vary", [False, True])
+def test_no_held_out_picture_is_among_the_others(fonts, rng, vary):
+    families = find_faces([fonts])
+    drawings, unseen = draw(families[4:], families[1:6], ["0", "7"], 3, rng, vary)  # two families in both
+    known = {mark(drawing) for drawing in drawings}
+    shared = {path for _, faces in families[4:6] for path, _ in faces} & {drawing.path for drawing in drawings}
+    assert unseen
+    assert len({mark(drawing) for drawing in unseen}) == len(unseen)
+    assert not known & {mark(drawing) for drawing in unseen}
+    assert not shared & {drawing.path for drawing in unseen}
+
+
+def pixels_in(folder):
+    """The pictures below a folder, as {relative path: the bytes of their pixels}."""
+    return {path.relative_to(folder).as_posix(): Image.open(path).tobytes() for path in sorted(folder.rglob("*.png"))}
+
+
+def test_the_same_seed_the_same_pictures(fonts, tmp_path, run_script):
+    for name in ("a", "b"):
+        arguments = ("--dataset", name, "--per-label", 2, "--labels", 0, 1, "--fonts", fonts)
+        done = run_script("sources.fonts", *arguments, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+    written = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.png"))
+    assert [path.as_posix() for path in written] == [
+        f"{label}/img00{label + 1}-0000{n}.png" for label in (0, 1) for n in (1, 2)
+    ]
+    assert all((tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes() for path in written)
+    arguments = ("--dataset", "a", "--per-label", 2, "--labels", 1, "--fonts", fonts)
+    again = run_script("sources.fonts", *arguments, cwd=tmp_path)
+    assert (again.returncode, len(again.stderr.splitlines())) == (1, 1)
+    assert "holds pictures already" in again.stderr
+
+
+def test_varied_with_families_held_out(fonts, tmp_path, run_script):
+    labels = ("0", "A", "a")
+    arguments = ("--per-label", 40, "--fonts", fonts, "--vary", "--hold-out", 0.2)
+    for name in ("a", "b"):
+        done = run_script("sources.fonts", "--dataset", name, "--labels", *labels, *arguments, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+    used, held = (set(line.split(", ")) for line in done.stdout.splitlines()[1::2])
+    assert held
+    assert not used & held
+    for end in ("", "-held-out"):
+        assert pixels_in(tmp_path / f"a{end}") == pixels_in(tmp_path / f"b{end}")
+    for label in labels:
+        training, unseen = (set(pixels_in(tmp_path / f"{name}/{label}").values()) for name in ("a", "a-held-out"))
+        assert len(training) == 40
+        assert unseen
+        assert not training & unseen
+    assert run_script("sources.fonts", "--dataset", "c", *arguments, "--labels", 0, cwd=tmp_path).returncode == 0
+    (tmp_path / "a" / "0").rename(tmp_path / "zeros")
+    refused = run_script("sources.fonts", "--dataset", "a", "--labels", 0, "--hold-out", 0.5, cwd=tmp_path)
+    assert "a-held-out" in refused.stderr
+    assert not (tmp_path / "a" / "0").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--labels", "ab"], 2),
+        (["--labels", "é"], 2),
+        (["--labels", "0", "0"], 2),
+        (["--per-label", "0"], 2),
+        (["--hold-out", "1"], 2),
+        (["--hold-out", "nan"], 2),
+        (["--seed", "-1"], 2),
+        (["--fonts", "absent"], 1),
+        (["--fonts", "absent", "--vary", "--hold-out", "0.2"], 1),
+        (["--help"], 0),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path, run_script, arguments, code):
+    done = run_script("sources.fonts", "--dataset", "d", *arguments, cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (code, int(code > 0))
+    assert not (tmp_path / "d").exists()
+
+
+# The pictures in dataset/.
+
+
+def test_the_shipped_pictures():
+    for label in "0123456789":
+        paths = pictures.find_pictures(ROOT / "dataset", label)
+        assert len(paths) == 260
+        images = [np.asarray(Image.open(path)) for path in paths]
+        assert {(image.shape, image.dtype) for image in images} == {((32, 32, 3), np.dtype(np.uint8))}
+        assert len({image.tobytes() for image in images}) == 260
+        heights = [np.ptp(np.nonzero((image.min(axis=2) < 128).any(axis=1))[0]) + 1 for image in images]
+        assert 22 <= np.percentile(heights, 5) <= np.percentile(heights, 95) <= 25
+
+
+def test_no_shipped_picture_is_a_copy_of_a_real_one(real_pictures):
+    def marks(paths):
+        return {hashlib.sha256(np.asarray(Image.open(path).convert("L")).tobytes()).digest() for path in paths}
+
+    ours = marks(path for label in "0123456789" for path in pictures.find_pictures(ROOT / "dataset", label))
+    real = marks(path for path, _ in real_pictures)
+    assert len(ours & real) <= 2  # two fonts may draw one shape; a copied folder would have hundreds
+    assert SHARED.is_dir()

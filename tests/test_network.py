@@ -1,4 +1,4 @@
-"""network.py: the steps against cnn(), the place of each weight, the page as a file."""
+"""network.py: the place of each weight, the page as a file."""
 
 import os
 
@@ -15,16 +15,6 @@ CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 PAPER = ROOT / "models" / "paper.doc"
 
 
-def test_the_steps_are_those_of_the_network(rng):
-    read = model.read_model(PAPER)
-    picture = rng.integers(256, size=(32, 32, 3))
-    pixels, maps_1, pooled_1, maps_2, pooled_2, softmax = network.steps(picture, read, 10)
-    shapes = [array.shape for array in (pixels, maps_1, pooled_1, maps_2, pooled_2)]
-    assert shapes == [(32, 32), (6, 28, 28), (6, 14, 14), (6, 10, 10), (6, 5, 5)]
-    np.testing.assert_array_equal(pooled_1, cnn.first_layer(pixels, read[0]))
-    np.testing.assert_array_equal(softmax, cnn.cnn(picture, read, output_sum=10))
-
-
 def test_a_mosaic_keeps_each_map_whole(rng):
     maps = rng.random((6, 5, 5))
     sheet = network.mosaic(maps)
@@ -39,7 +29,7 @@ def test_a_mosaic_keeps_each_map_whole(rng):
 def test_a_page_shows_every_map_and_every_label(rng, count):
     made = model.start_model(CHARACTERS[:count], rng)
     picture = rng.integers(256, size=(32, 32, 3)).astype(np.uint8)
-    figure = network.draw(picture, made, 100, "about")
+    figure = network.draw(cnn.read_pixels(picture), made, "about")
     images = [axes.images[0].get_array() for axes in figure.axes if axes.images]
     assert len(images) == 1 + 6 * 6 + count
     np.testing.assert_array_equal(images[0], picture.max(axis=2))
@@ -72,7 +62,7 @@ def test_a_page_as_a_file_with_labels_of_any_kind(tmp_path, rng, run_script):
 
 def test_the_papers_model_with_and_without_trim(dataset, tmp_path, run_script):
     for name, more in (("whole.png", []), ("trimmed.png", ["--trim"])):
-        done = run_script("network.py", dataset / "1" / "img002-00001.png", "--model", PAPER, "--output-sum", "10",
+        done = run_script("network.py", dataset / "1" / "img002-00001.png", "--model", PAPER,
                           "--output", tmp_path / name, *more)  # fmt: skip
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "whole.png").read_bytes() != (tmp_path / "trimmed.png").read_bytes()
@@ -82,8 +72,7 @@ def test_the_papers_model_with_and_without_trim(dataset, tmp_path, run_script):
     ("arguments", "code"),
     [
         ([], 2),
-        (["0.png", "--output-sum", "-1"], 2),
-        (["0.png", "--model", PAPER, "--output-sum", "much"], 2),
+        (["0.png", "--no-such-option"], 2),
         (["0.png"], 1),
         (["absent.png", "--model", PAPER], 1),
         ([PAPER, "--model", PAPER], 1),

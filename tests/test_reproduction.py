@@ -9,12 +9,12 @@ import time
 
 import numpy as np
 import pytest
+import report
 from conftest import ROOT
 
 import cnn
 import metadata
 import model
-import report
 import training
 
 PAPER = ROOT / "models" / "paper.doc"

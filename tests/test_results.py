@@ -1,17 +1,15 @@
 """results.py: the figures against plain loops, the graphs as files, the authors' logs, logs cut short."""
 
 import os
-import pathlib
-import shutil
 
 import numpy as np
 import pytest
-from conftest import MATPLOTLIB, ROOT
+from conftest import MATPLOTLIB
 from PIL import Image
 
-from support import checkpoint
 import metadata
 import results
+from support import checkpoint
 
 
 def write_log(path, rows, started=1488888888.25, predicted=True):
@@ -66,11 +64,11 @@ def test_the_authors_log_gives_the_same_right_as_ours(tmp_path, rows):
 
 def test_the_labels_are_the_settings_or_the_logs(tmp_path):
     read = metadata.read_metadata(write_log(tmp_path / "a.doc", [("1", 0.1, 0.8, "1")], predicted=False))
-    assert results.labels_of(read, {}) == ["0", "1"]
-    assert results.labels_of(read, {"labels": ["7", "1"]}) == ["7", "1"]
-    assert results.labels_of(read, {"labels": ["7", "8"]}) == ["0", "1"]  # of another training
+    assert results.labels_in(read, {}) == ["0", "1"]
+    assert results.labels_in(read, {"labels": ["7", "1"]}) == ["7", "1"]
+    assert results.labels_in(read, {"labels": ["7", "8"]}) == ["0", "1"]  # of another training
     read = metadata.read_metadata(write_log(tmp_path / "b.doc", [("b", 0.1, 0.8, "b"), ("a", 0.1, 0.8, "b")]))
-    assert results.labels_of(read, {}) == ["a", "b"]
+    assert results.labels_in(read, {}) == ["a", "b"]
 
 
 def test_the_summary_and_the_graphs(tmp_path, rows, run_script):
@@ -82,7 +80,7 @@ def test_the_summary_and_the_graphs(tmp_path, rows, run_script):
     done = run_script("results.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "metadata.doc: 250 generations in 0:00:02 (h:min:s, by the file's date)"
+    assert lines[0] == "metadata.doc: 250 generations in 2 s, by the file's date"
     assert lines[1] == "labels 0 1, alpha 0.00000002, output sum 10, seed 7, dataset d"
     for title, last in (("last 100", rows[-100:]), ("last 250", rows)):
         at = next(number for number, line in enumerate(lines) if line.startswith(title))
@@ -114,10 +112,15 @@ def test_the_dots_are_where_the_means_are(rows):
     assert figure.axes[0].get_title() == "Right: 250 generations, last value 75.0%"
 
 
-@pytest.mark.parametrize(("settings", "shown"), [({}, True), ({"alpha": 5e-9}, True), ({"alpha": 1e-8}, False)])
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [({}, True), ({"alpha": 5e-9, "dropout": True, "output_sum": 100.0}, True), ({"alpha": 1e-8}, False),
+     ({"output_sum": 10.0}, False), ({"dropout": False}, False), ({"average": True}, False),
+     ({"alpha_decay": True}, False), ({"trim": True}, False)],
+)  # fmt: skip
 def test_the_papers_figures_stand_beside_its_own_settings(tmp_path, rows, settings, shown):
     read = metadata.read_metadata(write_log(tmp_path / "metadata.doc", rows))
-    read = np.resize(read, results.PAPER_GENERATIONS)
+    read = np.resize(read, results.GENERATIONS)
     right = results.find_right(read, ["0", "1"])
     text = results.summary(tmp_path / "metadata.doc", read, right, ["0", "1"], settings)
     assert ("the paper, last 100         0.1728    0.6717  85.15%" in text) is shown
@@ -129,7 +132,7 @@ def test_the_papers_figures_stand_beside_its_own_settings(tmp_path, rows, settin
 def test_a_duration_that_makes_no_sense_is_left_out(tmp_path, rows, seconds, known):
     path = write_log(tmp_path / "metadata.doc", rows)
     os.utime(path, (0, 1488888888.25 + seconds))
-    found = results.duration(path, 3000)
+    found = results.training_time(path, 3000)
     assert found == (pytest.approx(seconds) if known else None)
 
 
@@ -189,12 +192,3 @@ def test_a_mistake_is_one_line(tmp_path, rows, run_script, arguments, code):
     assert done.stderr.startswith("results.py: ")
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.glob("*.png"))
-
-
-def test_it_needs_no_other_script(tmp_path, rows, run_script):
-    for name in ("results.py", "metadata.py", "checkpoint.py", "model.py", "common.py"):
-        shutil.copy(ROOT / name, tmp_path / name)
-    write_log(tmp_path / "metadata.doc", rows)
-    done = run_script(tmp_path / "results.py", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert pathlib.Path(tmp_path / "right.png").exists()

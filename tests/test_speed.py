@@ -1,8 +1,8 @@
 """benchmark.py: it runs, and measures what it says. How fast anything is, no test asks."""
 
+import benchmark
 import numpy as np
 
-import benchmark
 import training
 
 

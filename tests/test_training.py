@@ -41,8 +41,8 @@ def test_update_follows_the_formula(rng):
 def test_a_run_agrees_with_plain_loops(dataset, tmp_path, dropout):
     trained = train(tmp_path, dataset, 30, alpha=1e-6, dropout=dropout)
     rng, dropout_rng = training.generators(3)
-    masks = cnn.dropout_masks(dropout_rng)
-    kernels_1, kernels_2, weights, labels = model.start_model(["0", "1"], rng)
+    masks = cnn.dropout_masks(dropout_rng.bit_generator)
+    kernels_1, kernels_2, weights, labels, _ = model.start_model(["0", "1"], rng)
     weights = weights[0].tolist()
     pictures = [(path, int(label)) for label in labels for path in sorted((dataset / label).iterdir())]
     for row in metadata.read_metadata(tmp_path / "metadata.doc"):
@@ -66,7 +66,7 @@ def numbers_of_dropout(masks):
 
 
 def test_only_the_fully_connected_weights_change(dataset, tmp_path, rng):
-    kernels_1, kernels_2, weights, _ = train(tmp_path, dataset)
+    kernels_1, kernels_2, weights, *_ = train(tmp_path, dataset)
     start = model.start_model(["0", "1"], training.generators(3)[0])
     assert np.array_equal(kernels_1, start[0])
     assert np.array_equal(kernels_2, start[1])
@@ -90,24 +90,33 @@ def test_the_same_seed_gives_the_same_files_and_another_seed_others(dataset, tmp
     assert runs[0][1] != runs[2][1]
 
 
-def test_the_fast_way_and_the_kept_first_layer_change_nothing(dataset, tmp_path, monkeypatch):
+def test_the_fast_way_changes_nothing(dataset, tmp_path, monkeypatch):
     fast = train(tmp_path, dataset)
-    monkeypatch.setattr(cnn, "prepare", lambda made: made)
+    paths = [path for label in "01" for path in training.find_pictures(str(dataset), label)]
+    numbers = iter(range(8))
+    monkeypatch.setattr(cnn, "first_layer", lambda pixels, _: np.array(next(numbers)))
     monkeypatch.setattr(
-        training, "load_dataset", lambda folder, labels, *_: [
-            (np.asarray(Image.open(path)), index)
-            for index, label in enumerate(labels) for path in training.find_pictures(folder, label)
-        ]
-    )  # fmt: skip
-    slow = train(tmp_path, dataset)
-    assert np.array_equal(fast[2], slow[2])
+        cnn, "second_layer", lambda maps, _, keep: cnn.steps(cnn.read_pixels(paths[maps]), fast, keep=keep).flattened
+    )
+    assert np.array_equal(train(tmp_path, dataset)[2], fast[2])
 
 
-def test_without_a_seed_one_is_drawn_and_said(dataset, tmp_path, capsys):
+def test_without_a_seed_one_is_drawn_and_said_to_the_caller(dataset, tmp_path, capfd):
+    said = []
     train(tmp_path, dataset, seed=None)
-    drawn = int(re.fullmatch(r"seed (\d+)\n", capsys.readouterr().out).group(1))
+    train(tmp_path, dataset, seed=None, say=said.append)
+    assert capfd.readouterr() == ("", "")
+    drawn = int(re.fullmatch(r"seed (\d+)", said[0]).group(1))
     before = files(tmp_path)
     train(tmp_path, dataset, seed=drawn)
+    assert files(tmp_path) == before
+
+
+def test_numpys_own_numbers_are_taken(dataset, tmp_path):
+    plain = train(tmp_path, dataset, 50, average=True, output_sum=10.0, seed=1)
+    before = files(tmp_path)
+    numpys = {"average": np.True_, "output_sum": np.float32(10), "seed": np.int64(1), "labels": np.array(["0", "1"])}
+    assert np.array_equal(train(tmp_path, dataset, np.int64(50), np.float64(5e-9), **numpys)[2], plain[2])
     assert files(tmp_path) == before
 
 
@@ -130,7 +139,7 @@ def test_any_two_or_more_labels_work(dataset, tmp_path, labels):
     assert trained[3] == labels
     assert trained[2].shape == (1, 151 * len(labels))
     assert set(metadata.read_metadata(tmp_path / "metadata.doc")["label"]) == set(labels)
-    assert cnn.cnn(np.zeros((32, 32)), trained).shape == (len(labels),)
+    assert cnn.cnn(Image.new("L", (32, 32)), trained).shape == (len(labels),)
 
 
 def test_pictures_are_found_by_sorted_name_and_other_files_left_alone(dataset):
@@ -159,6 +168,11 @@ def test_pictures_are_found_by_sorted_name_and_other_files_left_alone(dataset):
         ({"output_sum": 0}, "output sum: expected"),
         ({"output_sum": float("inf")}, "output sum: expected"),
         ({"seed": -1}, "seed: expected"),
+        ({"seed": "1"}, "seed: expected a whole number, found '1'"),
+        ({"alpha": "x"}, "alpha: expected a number, found 'x'"),
+        ({"labels": None}, "labels: expected a list of labels, found None"),
+        ({"dataset": None}, "dataset: expected a path, found None"),
+        ({"average": 1}, "average: expected True or False, found 1"),
         ({"labels": ["0"]}, "labels: expected two"),
         ({"labels": ["0", "0"]}, "labels: expected two"),
         ({"labels": ["0", ".."]}, "labels: '..' cannot"),
@@ -190,7 +204,7 @@ def test_both_files_keep_up_while_training(dataset, tmp_path):
             return
         seen.append(generation)
         assert metadata.read_header(tmp_path / "metadata.doc")[1] == generation == len(rows)
-        assert len(model.read_model(tmp_path / "model.doc")) == 4
+        assert len(model.read_model(tmp_path / "model.doc")) == 5
         assert [pair[0] for pair in recent] == rows["cross_entropy"][-100:].tolist()
         assert [pair[1] for pair in recent] == (rows["label"] == rows["predicted"])[-100:].tolist()
         if len(seen) == 4:
@@ -203,7 +217,7 @@ def test_both_files_keep_up_while_training(dataset, tmp_path):
 
 
 def test_real_zeros_and_ones_are_told_apart_by_the_shipped_model(real_pictures):
-    shipped = model.read_model(ROOT / "model.doc")
+    shipped = model.read_model(ROOT / "models" / "shipped.doc")
     right = sum(int(cnn.cnn(path, shipped).argmax()) == int(label) for path, label in real_pictures)
     assert right >= 0.95 * 520
 
@@ -253,14 +267,14 @@ def test_averaging_in_pieces_is_averaging_in_one_go(dataset, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, dataset, 300, average=True, alpha_decay=True, progress=progress)
     assert np.array_equal(train(tmp_path, dataset, 300, average=True, alpha_decay=True, resume=True)[2], whole[2])
-    with pytest.raises(InputError, match="was begun with generations 300"):
+    with pytest.raises(InputError, match="was begun with generations 300, found generations 400"):
         train(tmp_path, dataset, 400, average=True, alpha_decay=True, resume=True)
 
 
 def test_without_dropout_in_pieces_is_one_run(dataset, tmp_path):
     whole = train(tmp_path, dataset, 300, dropout=False)
     train(tmp_path, dataset, 120, dropout=False)
-    with pytest.raises(InputError, match="was begun with dropout False, found True"):
+    with pytest.raises(InputError, match="was begun with dropout False, found dropout True"):
         train(tmp_path, dataset, 300, resume=True)
     assert np.array_equal(train(tmp_path, dataset, 300, dropout=False, resume=True)[2], whole[2])
 
