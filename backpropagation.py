@@ -12,12 +12,18 @@ reverse order. The loss is minus the natural logarithm of the right label's prob
 """
 
 from math import log10
+from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 import cnn
 from model import parts_of
+
+PIXELS = (
+    1 / 255**2
+)  # of alpha, for kernels 1: as large a step as if pixels went from 0 to 1 and the kernels fitted that
+ONE, ZERO = np.ones(1, np.float32), np.zeros(1, np.float32)
 
 
 def gradients(picture, model, label, output_sum=None, keep=cnn.KEEP_ALL):
@@ -106,3 +112,138 @@ def convolve(gradient, maps, kernels):
     to_kernels = np.einsum("khw,mijhw->kmij", gradient, windows).reshape(kernels.shape)
     turned = kernels.reshape(len(kernels), len(maps), 25)[:, :, ::-1].transpose(1, 0, 2).reshape(len(maps), -1)
     return to_kernels, cnn.convolve(np.pad(gradient, ((0, 0), (4, 4), (4, 4))), turned)
+
+
+# The fast way, for training all layers: one picture forward, backward, and the update, in single precision. 2x2 pooling
+# takes the largest of four neighbouring windows of 5x5, which together cover one patch of 6x6. So each kernel is laid
+# into the four corners of a patch, and one product of all corners with all patches gives what pooling chooses from; on
+# the way back, a result's gradient goes to the corner that won, and one more product brings it to the corners' weights.
+# Places stand in blocks of 2x2, so that a patch of layer 2 is 3x3 whole blocks. What stands where is worked out once.
+
+
+class Places(NamedTuple):
+    """Where the fast way finds what, as indexes."""
+
+    patches_1: np.ndarray  # (196, 36), of a picture's 1,024 pixels, in blocks
+    patches_2: np.ndarray  # (225,), of 49 blocks: 3x3 for each of 5x5 patches
+    corners_1: np.ndarray  # (24, 36), of the kernels' 150 weights, and 150 where there is none
+    corners_2: np.ndarray  # (24, 216), of the kernels' 900 weights, and 900 where there is none
+    weights_1: np.ndarray  # (4, 150), where each weight stands in corners_1, once a corner
+    weights_2: np.ndarray  # (4, 900), the same in corners_2
+
+
+def places(count_1=6, count_2=6):
+    """The Places for so many kernels in each layer."""
+    in_blocks = np.arange(196).reshape(14, 14).reshape(7, 2, 7, 2).transpose(0, 2, 1, 3).reshape(196)
+    patches_1 = sliding_window_view(np.arange(1024).reshape(32, 32), (6, 6))[::2, ::2].reshape(196, 36)[in_blocks]
+    patches_2 = sliding_window_view(np.arange(49).reshape(7, 7), (3, 3)).reshape(225)
+    corners_1 = in_corners(np.arange(count_1 * 25).reshape(count_1, 5, 5, 1)).reshape(4 * count_1, 36)
+    by_place = np.arange(count_2 * count_1 * 25).reshape(count_2, count_1, 5, 5).transpose(0, 2, 3, 1)
+    corners_2 = in_corners(by_place).reshape(4 * count_2, 3, 2, 3, 2, count_1)
+    corners_2 = corners_2.transpose(0, 1, 3, 2, 4, 5).reshape(4 * count_2, 36 * count_1)
+    return Places(patches_1, patches_2, corners_1, corners_2, *map(where_each, (corners_1, corners_2)))
+
+
+def in_corners(kernels):
+    """Kernels in the four corners of patches, a number one above theirs elsewhere: (k, 5, 5, m) -> (4, k, 6, 6, m)."""
+    count, _, _, maps = kernels.shape
+    corners = np.full((4, count, 6, 6, maps), kernels.size)
+    for corner, (row, column) in zip(corners, cnn.CORNERS):
+        corner[:, row : row + 5, column : column + 5] = kernels
+    return corners
+
+
+def where_each(corners):
+    """Where each weight stands in `corners`, of corner after corner: (4 k, size) -> (4, weights)."""
+    flat = corners.reshape(4, -1)
+    kept = flat < flat.max()
+    order = np.array([np.flatnonzero(keep)[flat[corner][keep].argsort()] for corner, keep in enumerate(kept)])
+    return order + np.arange(4)[:, np.newaxis] * flat.shape[1]
+
+
+def all_layers(kernels_1, kernels_2, weights, output_sum):
+    """A function (pixels, right, alpha, keep) that trains these arrays, in place, on one picture: a generation.
+
+    kernels_1 (6, 25), kernels_2 (6, 150), weights (n, 151): of single precision. pixels (32, 32); right: the index of
+    the right label; keep: a pair of cnn.dropout_masks(), or None. It returns the cross entropy and the softmax (n,).
+    """
+    count_1, count_2 = len(kernels_1), len(kernels_2)
+    at = places(count_1, count_2)
+
+    def generation(pixels, right, alpha, keep=None):
+        spread_1, spread_2 = spread(kernels_1, at.corners_1), spread(kernels_2, at.corners_2)
+        keep_1, keep_2 = (in_blocks(keep[0]), keep[1].reshape(-1)) if keep else cnn.KEEP_ALL
+        patches_1 = pixels.astype(np.float32).take(at.patches_1)  # (32, 32) -> (196, 36)
+        corners_1 = spread_1.dot(patches_1.T).reshape(4, -1)
+        pooled_1 = np.maximum.reduce(corners_1, axis=0, initial=0)  # the largest of the four, and, for ReLU, of 0
+        maps = np.ascontiguousarray(pooled_1.reshape(count_1, 196).T) * keep_1
+        patches_2 = maps.reshape(49, -1).take(at.patches_2, axis=0).reshape(25, -1)
+        corners_2 = spread_2.dot(patches_2.T).reshape(4, -1)
+        pooled_2 = np.maximum.reduce(corners_2, axis=0, initial=0)
+        flattened = np.concatenate((pooled_2 * keep_2, ONE))  # (151,)
+
+        loss, probabilities, error = last_error(weights.dot(flattened), right, output_sum)
+
+        back = error.dot(weights)[:-1] * keep_2 * (pooled_2 > 0)
+        back_2 = to_winners(back, corners_2).reshape(-1, 25)
+        back = from_patches(back_2.T.dot(spread_2)).reshape(196, -1) * keep_1
+        back_1 = to_winners(back.T.reshape(-1) * (pooled_1 > 0), corners_1).reshape(-1, 196)
+        weights[...] -= np.outer(alpha * error, flattened)
+        kernels_2[...] -= alpha * collect(back_2.dot(patches_2), at.weights_2, kernels_2)
+        kernels_1[...] -= alpha * PIXELS * collect(back_1.dot(patches_1), at.weights_1, kernels_1)
+        return loss, probabilities
+
+    return generation
+
+
+def spread(kernels, corners):
+    """Kernels laid into the corners of patches: (k, m * 25) -> (4 k, m * 36)."""
+    return np.concatenate((kernels.reshape(-1), ZERO)).take(corners)
+
+
+def collect(gradient, where, kernels):
+    """The gradients of the four corners' weights, added up for each weight: (4 k, m * 36) -> (k, m * 25)."""
+    return np.add.reduce(gradient.take(where), axis=0).reshape(kernels.shape)
+
+
+def in_blocks(maps):
+    """Maps with their places in blocks of 2x2: (m, 14, 14) -> (196, m)."""
+    return maps.reshape(-1, 7, 2, 7, 2).transpose(1, 3, 2, 4, 0).reshape(196, -1)
+
+
+def last_error(sums, right, output_sum):
+    """From the sums (n,) on, forward and back: the cross entropy, the softmax (n,), the gradient to the sums (n,)."""
+    outputs = np.abs(sums.astype(float))
+    total = float(outputs.sum())
+    factor = output_sum / total if total > cnn.LARGEST_SUM else 1.0
+    exponentials = np.exp(outputs * factor - outputs.max() * factor)
+    softmax = exponentials / exponentials.sum()
+    gradient = softmax.copy()
+    gradient[right] -= 1
+    if total > cnn.LARGEST_SUM:
+        gradient = (gradient - gradient.dot(outputs) / total) * factor
+    loss = -log10(max(softmax.item(right), cnn.SMALLEST))
+    return loss, softmax, (gradient * np.sign(sums)).astype(np.float32)
+
+
+def to_winners(gradient, corners):
+    """A gradient at the corner that won, of equal ones the first, 0 at the others: (size,), (4, size) -> (4, size)."""
+    shared = np.empty_like(corners)
+    lower = gradient * (np.maximum(corners[2], corners[3]) > np.maximum(corners[0], corners[1]))
+    np.multiply(lower, corners[3] > corners[2], out=shared[3])
+    np.subtract(lower, shared[3], out=shared[2])
+    upper = gradient - lower
+    np.multiply(upper, corners[1] > corners[0], out=shared[1])
+    np.subtract(upper, shared[1], out=shared[0])
+    return shared
+
+
+def from_patches(patches):
+    """The gradients of the 25 patches, added up where they overlap: (25, m * 36) -> 49 blocks (7, 7, m * 4)."""
+    patches = patches.reshape(5, 5, 3, 3, -1)
+    rows, blocks = np.zeros((7, 5, 3, patches.shape[4]), np.float32), np.zeros((7, 7, patches.shape[4]), np.float32)
+    for place in range(3):
+        rows[place : place + 5] += patches[:, :, place]
+    for place in range(3):
+        blocks[:, place : place + 5] += rows[:, :, place]
+    return blocks

@@ -7,10 +7,10 @@ import sys
 import time
 
 import training
-from model import INPUTS
 from support.checkpoint import read_checkpoint
 from support.commandline import Parser, command, duration, ours, progress_line, run, share
 
+KERNELS_ALPHA = 0.01  # the learning rate for all layers; the paper's, for the last alone, would move nothing
 EXAMPLE = "dataset/0/img001-00001.png"
 
 
@@ -47,13 +47,18 @@ def parse_options():
     add("--trim", action="store_true", default=None, help="cut pictures to their ink first (the paper does not)")
     add("--no-dropout", dest="dropout", action="store_false", default=None, help="train without dropout (the paper has "
         "it)")  # fmt: skip
+    add("--train-kernels", action="store_true", default=None, help="train all layers, not the last alone (the paper "
+        f"could not find out how); alpha is then {KERNELS_ALPHA} where none is named")  # fmt: skip
+    add("--jitter", action="store_true", default=None, help="turn, slant, stretch and shift each picture a little, at "
+        "random, as it is drawn (the paper does not)")  # fmt: skip
     add("--resume", action="store_true", help="go on with the training that the two files hold, by default with its "
         "settings and up to its number of generations")  # fmt: skip
     given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
     files = {"model_file": given.pop("model"), "metadata_file": given.pop("metadata")}
-    kept = read_checkpoint(files["metadata_file"], INPUTS).settings if given["resume"] else {}
+    kept = read_checkpoint(files["metadata_file"]).settings if given["resume"] else {}
     kept.pop("pictures", None)
-    return {"alpha": training.ALPHA, "generations": training.GENERATIONS, **kept, **given, **files}
+    alpha = KERNELS_ALPHA if given.get("train_kernels") else training.ALPHA
+    return {"alpha": alpha, "generations": training.GENERATIONS, **kept, **given, **files}
 
 
 class Screen:

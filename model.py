@@ -18,6 +18,7 @@ from support.files import InputError, write_whole
 
 INPUTS = 151  # of the fully connected layer: 6 maps x 5 x 5 values and the bias
 OUTPUT_SUM = 100  # of a model that names none: the paper's text; its published figures fit 10 (docs/reproduction.md)
+KERNEL_LENGTH = 1.4  # of a kernel that is to be trained; in layer 1 of 255, the largest pixel (docs/beyond.md)
 LARGEST_SUM = 1_000_000  # that outputs can be scaled to
 AGAIN = "train again with python controller.py"
 LARGEST = 1e100  # what a trained weight never comes near; the network's sums stay finite below it
@@ -87,9 +88,19 @@ class Parts(NamedTuple):
     output_sum: float
 
 
-def start_model(labels, rng, output_sum=OUTPUT_SUM):
-    """The model before training: the hand-set kernels, and fully connected weights drawn uniformly from [0, 1)."""
-    return [*hand_set_kernels(), rng.random((1, len(labels) * INPUTS)), list(labels), output_sum]
+def start_model(labels, rng, output_sum=OUTPUT_SUM, train_kernels=False):
+    """The model before training: the hand-set kernels, and fully connected weights drawn uniformly from [0, 1).
+
+    train_kernels: every kernel is brought to one length (see KERNEL_LENGTH), the weights to [0, 0.2), so that all
+    layers learn at one pace; in numbers of single precision, as they are trained.
+    """
+    kernels_1, kernels_2 = hand_set_kernels()
+    weights = rng.random((1, len(labels) * INPUTS))
+    if train_kernels:
+        kernels_1 = kernels_1 / np.linalg.norm(kernels_1, axis=1, keepdims=True) * (KERNEL_LENGTH / 255)
+        kernels_2 = kernels_2 / np.linalg.norm(kernels_2, axis=1, keepdims=True) * KERNEL_LENGTH
+        kernels_1, kernels_2, weights = (np.float32(array) for array in (kernels_1, kernels_2, weights * 0.2))
+    return [kernels_1, kernels_2, weights, list(labels), output_sum]
 
 
 def hand_set_kernels():

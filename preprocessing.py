@@ -7,6 +7,7 @@ As in the paper, a picture is written over its original, unless --output names a
 
 import contextlib
 import io
+import math
 import os
 import sys
 import warnings
@@ -94,6 +95,23 @@ def cut_to_ink(image):
     ink = grey.point(lambda value: 255 if value * 2 < paper + darkest else 0)
     scale = 255 / (paper - darkest)
     return image.crop(ink.getbbox()).point(lambda value: min(255, max(0, round((value - darkest) * scale))))
+
+
+def distort(picture, turn, slant, stretch_x, stretch_y, shift_x, shift_y):
+    """A grey picture on white ("L") turned, slanted, stretched and shifted, about its middle.
+
+    turn: degrees; slant: pixels across per pixel down; stretch_x, stretch_y: factors; shift_x, shift_y: pixels.
+    """
+    angle = math.radians(turn)
+    cosine, sine = math.cos(angle), math.sin(angle)
+    a, b = (
+        (cosine + slant * sine) / stretch_x,
+        (slant * cosine - sine) / stretch_x,
+    )  # from each new place to its old one
+    c, d = sine / stretch_y, cosine / stretch_y
+    x, y = picture.width / 2, picture.height / 2
+    numbers = a, b, x - a * (x + shift_x) - b * (y + shift_y), c, d, y - c * (x + shift_x) - d * (y + shift_y)
+    return picture.transform(picture.size, Image.AFFINE, numbers, Image.BILINEAR, fillcolor=255)
 
 
 def is_blank(image):

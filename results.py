@@ -10,7 +10,6 @@ import os
 import numpy as np
 
 from metadata import read_header, read_metadata
-from model import INPUTS
 from support.checkpoint import read_settings
 from support.commandline import Parser, duration, run, share
 from support.figures import new_figure, save_figure
@@ -37,7 +36,7 @@ def main():
     if options.window < 1:
         parser.error(f"--window: expected 1 or more, found {options.window}")
 
-    rows, settings = read_metadata(options.log), read_settings(options.log, INPUTS)
+    rows, settings = read_metadata(options.log), read_settings(options.log)
     if not len(rows):
         raise InputError(f"{options.log}: expected a line for each generation, found none; is a training under way?")
     labels = labels_in(rows, settings)

@@ -15,10 +15,13 @@ import time
 from collections import deque
 
 import numpy as np
+from PIL import Image
 
+import backpropagation
 import cnn
 from metadata import Log, is_empty, start_log
 from model import INPUTS, LARGEST_SUM, OUTPUT_SUM, hand_set_kernels, start_model, write_model
+from preprocessing import distort
 from support.checkpoint import SETTINGS, State, path_of, read_checkpoint, write_checkpoint
 from support.files import InputError, back_up, check_writable, locked
 from support.pictures import find_pictures
@@ -28,7 +31,10 @@ ALPHA = 0.000000005  # learning rate
 GENERATIONS = 180_834
 LABELS = ["0", "1"]
 
+# What --jitter does at the most, each way: degrees, pixels across per pixel down, shares of 1 across and down, pixels.
+JITTER = 10, 0.2, 0.1, 0.1, 1.5, 1.5
 WRITE_EVERY = 0.8  # seconds between two writings of model.doc and metadata.doc
+KERNELS = 6 * 25 + 6 * 150  # weights of the kernels
 RECENT = 100  # generations, the paper's window for its mean cross entropy and its share right
 
 
@@ -46,6 +52,8 @@ def train(
     average=False,
     trim=False,
     dropout=True,
+    train_kernels=False,
+    jitter=False,
     resume=False,
     say=None,
     loading=None,
@@ -57,8 +65,10 @@ def train(
     alpha_decay: alpha falls linearly to 0, which stills the weights towards the end. average: model_file gets the mean
     of the weights over the last half of the generations, and model_file.last the last weights. trim: pictures are cut
     to their ink first (preprocessing.py). dropout: False leaves it out, so that training sees the values that
-    classifying will see. resume: go on, up to `generations`, with the training that the files hold, which must have had
-    the same settings; otherwise a new one begins, and the files of the last are kept as .bak.
+    classifying will see. train_kernels: all layers learn (backpropagation.py), not the last alone. jitter: a picture
+    is turned, slanted, stretched and shifted a little at random as it is drawn.
+    resume: go on, up to `generations`, with the training that the files hold, which must have had the same settings;
+    otherwise a new one begins, and the files of the last are kept as .bak.
     say, loading, progress: called with a sentence worth knowing, such as the seed; with (pictures read, pictures in
     all); and about once a second with (generation, the last 100 pairs of cross entropy and whether it was right).
     Ctrl-C ends it after a generation: the files are complete, then KeyboardInterrupt is raised. Raises InputError for a
@@ -66,14 +76,16 @@ def train(
     """
     settings = check_settings(
         alpha=alpha, generations=generations, labels=labels, dataset=dataset, output_sum=output_sum, seed=seed,
-        alpha_decay=alpha_decay, average=average, trim=trim, dropout=dropout,
+        alpha_decay=alpha_decay, average=average, trim=trim, dropout=dropout, train_kernels=train_kernels,
+        jitter=jitter,
     )  # fmt: skip
     say = say or (lambda text: None)
     with contextlib.ExitStack() as stack:
         for path in lock_order(model_file, metadata_file):
             stack.enter_context(locked(path))
         state = go_on_with(settings, metadata_file) if resume else begin(settings, say)
-        pictures = load_dataset(settings["dataset"], settings["labels"], settings["trim"], loading)
+        see = np.uint8 if settings["train_kernels"] or settings["jitter"] else first_maps  # what is kept of a picture
+        pictures = load_dataset(settings["dataset"], settings["labels"], settings["trim"], loading, see)
         check_pictures(state, pictures)
         stopped = stack.enter_context(stop_on_signals())
         last_file = f"{model_file}.last" if settings["average"] else None
@@ -88,7 +100,7 @@ def train(
             write_checkpoint(metadata_file, state)
             write_model(model_of(state), model_file)
             if last_file:
-                write_model(with_weights(state, state.weights), last_file)
+                write_model(with_numbers(state, state.trained), last_file)
             if progress:
                 progress(state.generation, recent)
 
@@ -100,36 +112,80 @@ def train(
 
 def run_generations(state, pictures, log, write, stopped):
     """The paper's loop, from where `state` stands: changes it, notes each generation, writes about once a second."""
-    labels, generations, output_sum, average, dropout = (
-        state.settings[name] for name in ("labels", "generations", "output_sum", "average", "dropout")
-    )
-    weights = state.weights.reshape(len(labels), INPUTS)  # the same numbers, a row a label
-    spread = cnn.lay_out(hand_set_kernels()[1])
-    picture_rng, masks = random_sources(state)
-    if not dropout:  # then nothing before the fully connected layer ever changes
-        pictures = [(cnn.second_layer(maps, spread), index) for maps, index in pictures]
-    one_hot, recent = list(np.eye(len(labels))), deque(maxlen=RECENT)
+    labels, generations, average = (state.settings[name] for name in ("labels", "generations", "average"))
+    picture_rng, masks, jitter_rng = random_sources(state)
+    learn = (all_layers if state.settings["train_kernels"] else last_layer)(state, pictures, masks, jitter_rng)
+    recent = deque(maxlen=RECENT)
     write(recent)
     next_write = time.monotonic() + WRITE_EVERY
     for generation in range(state.generation + 1, generations + 1):
         # not integers(): that may draw several raw numbers, and --resume counts on one a generation
-        inputs, correct = pictures[int(picture_rng.random() * len(pictures))]
-        if dropout:
-            inputs = cnn.second_layer(inputs, spread, next(masks))
-        result = cnn.train_on(inputs, weights, one_hot[correct], output_sum)
-        update(weights, learning_rate(state.settings, generation), result)
+        number = int(picture_rng.random() * len(pictures))
+        correct = pictures[number][1]
+        cross_entropy, softmax = learn(number, learning_rate(state.settings, generation))
         if average and generation > generations // 2:
-            state.weights_sum += state.weights
+            state.total += state.trained
         state.generation = generation
-        predicted = result.softmax.argmax()
-        log.append(generation, labels[correct], result.cross_entropy, result.softmax.item(0), labels[predicted])
-        recent.append((result.cross_entropy, predicted == correct))
+        predicted = softmax.argmax()
+        log.append(generation, labels[correct], cross_entropy, softmax.item(0), labels[predicted])
+        recent.append((cross_entropy, predicted == correct))
         if stopped:
             break
         if time.monotonic() >= next_write:
             next_write = time.monotonic() + WRITE_EVERY
             write(recent)
     write(recent)
+
+
+def last_layer(state, pictures, masks, jitter_rng):
+    """The paper's way: a function (number of a picture, alpha) that trains the fully connected weights on it.
+
+    It changes state.trained, and returns the cross entropy and the softmax (n,). What comes before the first random
+    thing is worked out only once.
+    """
+    labels, output_sum, dropout, jitter = (
+        state.settings[name] for name in ("labels", "output_sum", "dropout", "jitter")
+    )
+    kernels_1, kernels_2 = hand_set_kernels()
+    spread, one_hot = cnn.lay_out(kernels_2), list(np.eye(len(labels)))
+    weights = state.trained.reshape(len(labels), INPUTS)  # the same numbers, a row a label
+    if not (dropout or jitter):
+        pictures = [(cnn.second_layer(maps, spread), index) for maps, index in pictures]
+
+    def learn(number, alpha):
+        inputs, correct = pictures[number]
+        if jitter:
+            inputs = cnn.first_layer(jittered(inputs, jitter_rng), kernels_1)
+        if dropout or jitter:
+            inputs = cnn.second_layer(inputs, spread, next(masks) if dropout else cnn.KEEP_ALL)
+        result = cnn.train_on(inputs, weights, one_hot[correct], output_sum)
+        update(weights, alpha, result)
+        return result.cross_entropy, result.softmax
+
+    return learn
+
+
+def all_layers(state, pictures, masks, jitter_rng):
+    """The same for all layers, by backpropagation: what the paper could not find out."""
+    kernels_1, kernels_2, weights, _, output_sum = with_numbers(state, state.trained)  # the same numbers, in shape
+    generation = backpropagation.all_layers(kernels_1, kernels_2, weights.reshape(-1, INPUTS), output_sum)
+
+    def learn(number, alpha):
+        pixels, correct = pictures[number]
+        if state.settings["jitter"]:
+            pixels = jittered(pixels, jitter_rng)
+        return generation(pixels, correct, alpha, next(masks) if state.settings["dropout"] else None)
+
+    return learn
+
+
+def jittered(pixels, rng):
+    """A picture's pixels as another hand might have drawn it, by at most JITTER: (32, 32) -> (32, 32)."""
+    turn, slant, stretch_x, stretch_y, shift_x, shift_y = (
+        limit * (2 * number - 1) for limit, number in zip(JITTER, rng.random(len(JITTER)).tolist())
+    )
+    picture = distort(Image.fromarray(pixels), turn, slant, 1 + stretch_x, 1 + stretch_y, shift_x, shift_y)
+    return np.frombuffer(picture.tobytes(), np.uint8).reshape(pixels.shape)
 
 
 def learning_rate(settings, generation):
@@ -150,19 +206,20 @@ def update(weights, alpha, result):
 
 
 def random_sources(state):
-    """What a training draws its pictures from, and its dropout masks, as they are after `state.generation` generations.
+    """What a training draws its pictures from, its dropout masks, and its jitter, after `state.generation` generations.
 
     The first source has also drawn the start weights. Every generation takes equally many numbers of each.
     """
-    picture_rng, dropout_rng = generators(state.settings["seed"])
-    picture_rng.bit_generator.advance(state.weights.size + state.generation)
+    picture_rng, dropout_rng, jitter_rng = generators(state.settings["seed"])
+    picture_rng.bit_generator.advance(INPUTS * len(state.settings["labels"]) + state.generation)
     dropout_rng.bit_generator.advance(state.generation * cnn.RAW_A_GENERATION)
-    return picture_rng, cnn.dropout_masks(dropout_rng.bit_generator)
+    jitter_rng.bit_generator.advance(state.generation * len(JITTER))
+    return picture_rng, cnn.dropout_masks(dropout_rng.bit_generator), jitter_rng
 
 
 def generators(seed):
-    """Two random generators from one seed: for the start weights and the pictures, and for dropout."""
-    return [np.random.Generator(np.random.PCG64(part)) for part in np.random.SeedSequence(seed).spawn(2)]
+    """Three random generators from one seed: for the start weights and the pictures, for dropout, and for jitter."""
+    return [np.random.Generator(np.random.PCG64(part)) for part in np.random.SeedSequence(seed).spawn(3)]
 
 
 def begin(settings, say):
@@ -170,14 +227,19 @@ def begin(settings, say):
     if settings["seed"] is None:
         settings = {**settings, "seed": secrets.randbits(32)}
         say(f"seed {settings['seed']}")
-    weights = start_model(settings["labels"], generators(settings["seed"])[0])[2]
-    return State(settings, 0, weights, np.zeros_like(weights))
+    start = start_model(settings["labels"], generators(settings["seed"])[0], train_kernels=settings["train_kernels"])
+    trained = np.concatenate([array.reshape(-1) for array in start[0 if settings["train_kernels"] else 2 : 3]])
+    return State(settings, 0, trained, np.zeros(trained.size))
 
 
 def go_on_with(settings, metadata_file):
     """Where a training stood, with the new number of generations. Raises InputError where its settings were others."""
-    state = read_checkpoint(metadata_file, INPUTS)
+    state = read_checkpoint(metadata_file)
     kept = state.settings
+    if state.trained.size != INPUTS * len(kept["labels"]) + KERNELS * kept["train_kernels"]:
+        raise InputError(f"{path_of(metadata_file)}: expected what a training left for --resume; train from the start")
+    if kept["train_kernels"]:
+        state.trained = state.trained.astype(np.float32)  # as they were
     for name, value in settings.items():
         free = name == "dataset" or (name == "generations" and not (kept["alpha_decay"] or kept["average"]))
         if kept[name] != value and not free and (name, value) != ("seed", None):
@@ -194,16 +256,19 @@ def in_words(name, value):
     return f"{name.replace('_', ' ')} {' '.join(value) if isinstance(value, list) else value}"
 
 
-def with_weights(state, weights):
-    """The model of a training, with the given fully connected weights."""
-    return [*hand_set_kernels(), weights, state.settings["labels"], state.settings["output_sum"]]
+def with_numbers(state, numbers):
+    """The model of a training, with the given numbers in place of those that are trained."""
+    kernels = np.split(numbers[:KERNELS], [150]) if state.settings["train_kernels"] else hand_set_kernels()
+    kernels_1, kernels_2 = kernels[0].reshape(6, 25), kernels[1].reshape(6, 150)
+    weights = numbers[-INPUTS * len(state.settings["labels"]) :].reshape(1, -1)
+    return [kernels_1, kernels_2, weights, state.settings["labels"], state.settings["output_sum"]]
 
 
 def model_of(state):
     """What model.doc gets: the last weights; or, with `average`, their mean since half of the generations."""
     count = state.generation - state.settings["generations"] // 2
     averages = state.settings["average"] and count > 0
-    return with_weights(state, state.weights_sum / count if averages else state.weights)
+    return with_numbers(state, state.total / count if averages else state.trained)
 
 
 def lock_order(model_file, metadata_file):
@@ -272,16 +337,20 @@ def check_labels(labels):
             )
 
 
-def load_dataset(dataset, labels, trim=False, loading=None):
-    """Every picture of the labels, as (what first_layer() makes of it (6, 14, 14), its label's index).
+def first_maps(pixels):
+    """What the hand-set kernels of layer 1 make of a picture, (32, 32) -> (6, 14, 14): nothing in it changes."""
+    return cnn.first_layer(pixels, hand_set_kernels()[0])
+
+
+def load_dataset(dataset, labels, trim=False, loading=None, see=first_maps):
+    """Every picture of the labels, as (what `see` makes of its pixels (32, 32), its label's index).
 
     loading: called with the number of pictures read and in all.
     """
-    kernels_1, _ = hand_set_kernels()
     paths = [(path, index) for index, label in enumerate(labels) for path in find_pictures(dataset, label)]
     pictures = []
     for path, index in paths:
-        pictures.append((cnn.first_layer(cnn.read_pixels(path, trim), kernels_1), index))
+        pictures.append((see(cnn.read_pixels(path, trim)), index))
         if loading:
             loading(len(pictures), len(paths))
     return pictures

@@ -28,7 +28,8 @@ def main():
     options = parser.parse_args()
 
     network = read_model(options.model)
-    labels, output_sum = parts_of(network)[3:]
+    parts = parts_of(network)
+    labels = parts.labels
     tried, others = split_folders(options.folder, labels)
     paths, true = find_all(options.folder, labels, tried)
     softmax = np.array([cnn.cnn(cnn.read_pixels(path, options.trim), network) for path in counted(paths, "pictures")])
@@ -38,7 +39,7 @@ def main():
 
     print(f"{options.model} on {options.folder}: every picture of {' '.join(labels[i] for i in tried)}, no dropout")
     print_shares(labels, counts)
-    print(f"mean cross entropy: {entropy:.4f}, at an output sum of {output_sum:g}")
+    print(f"mean cross entropy: {entropy:.4f}, at an output sum of {parts.output_sum:g}")
     if others:
         print(f"passed over, since the model has no such label: {' '.join(others)}")
     print(f"\n{confusion_table(labels, counts, tried)}")

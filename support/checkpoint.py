@@ -56,8 +56,10 @@ SETTINGS = {  # of a training: what each has to be; a function that gives it as 
     "average": flag,
     "trim": flag,
     "dropout": flag,
+    "train_kernels": flag,
+    "jitter": flag,
 }
-BEFORE = {"dropout": True}  # what a checkpoint means that does not say, from before there was a choice
+BEFORE = {"dropout": True, "train_kernels": False, "jitter": False}  # what a checkpoint means that does not say
 
 
 @dataclass
@@ -66,8 +68,8 @@ class State:
 
     settings: dict  # see SETTINGS; and "pictures", a mark of what they are
     generation: int
-    weights: np.ndarray  # the last fully connected weights, (1, n * 151)
-    weights_sum: np.ndarray  # with `average`: all weights since half of the generations, added up; (1, n * 151)
+    trained: np.ndarray  # the last of all the numbers that are trained, one after another
+    total: np.ndarray  # with `average`: the same, added up over the generations since half of them
 
 
 def path_of(metadata_file):
@@ -77,25 +79,25 @@ def path_of(metadata_file):
 
 def write_checkpoint(metadata_file, state):
     """Keep where a training stands."""
-    kept = {**state.settings, "generation": state.generation, "weights": state.weights[0].tolist()}
+    kept = {**state.settings, "generation": state.generation, "weights": state.trained.tolist()}
     if state.settings["average"]:
-        kept["weights_sum"] = state.weights_sum[0].tolist()
+        kept["weights_sum"] = state.total.tolist()
     write_whole(path_of(metadata_file), json.dumps(kept, indent=0).encode("utf-8"))
 
 
-def read_checkpoint(metadata_file, inputs):
-    """Where a training stood, as a State; inputs: the number of weights of a label. Raises InputError, or OSError."""
+def read_checkpoint(metadata_file):
+    """Where a training stood, as a State. Raises InputError, or OSError where there is no such file."""
     path = path_of(metadata_file)
     try:
         with open(path, encoding="utf-8") as file:
             kept = {**BEFORE, **json.load(file)}
         settings = {name: kind(kept[name]) for name, kind in SETTINGS.items()}
         settings["pictures"] = str(kept["pictures"])
-        weights = np.array([kept["weights"]], float)
-        weights_sum = np.array([kept["weights_sum"]], float) if settings["average"] else np.zeros_like(weights)
-        state = State(settings, whole(kept["generation"]), weights, weights_sum)
-        fits = weights.shape == weights_sum.shape == (1, inputs * len(settings["labels"])) and state.generation >= 0
-        fits = fits and np.isfinite(weights).all() and np.isfinite(weights_sum).all()
+        trained = np.array(kept["weights"], float)
+        total = np.array(kept["weights_sum"], float) if settings["average"] else np.zeros_like(trained)
+        state = State(settings, whole(kept["generation"]), trained, total)
+        fits = trained.ndim == 1 and trained.shape == total.shape and state.generation >= 0
+        fits = fits and np.isfinite(trained).all() and np.isfinite(total).all()
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         fits = False
     if not fits:
@@ -103,9 +105,9 @@ def read_checkpoint(metadata_file, inputs):
     return state
 
 
-def read_settings(metadata_file, inputs):
+def read_settings(metadata_file):
     """The settings of the training that wrote a log, as a dict; empty where they are not known."""
     try:
-        return read_checkpoint(metadata_file, inputs).settings
+        return read_checkpoint(metadata_file).settings
     except (InputError, OSError):
         return {}

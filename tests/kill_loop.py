@@ -37,7 +37,7 @@ for _ in range(kills):
     rows = metadata.read_metadata("metadata.doc")
     assert rows["generation"].tolist() == list(range(1, len(rows) + 1))
     assert len(model.read_model("model.doc")) == 5
-    kept = checkpoint.read_checkpoint("metadata.doc", model.INPUTS).generation
+    kept = checkpoint.read_checkpoint("metadata.doc").generation
     assert kept <= len(rows)
     print(len(rows) - kept)
     if time.monotonic() > until:

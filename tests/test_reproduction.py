@@ -1,6 +1,8 @@
-"""report.py: its figures against a training of one's own, its table, and a run of the script."""
+"""experiments/reproduction.py: its figures against a training of one's own, its table, and a run of the script."""
 
+import contextlib
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -9,21 +11,21 @@ import time
 
 import numpy as np
 import pytest
-import report
-from conftest import ROOT
+from conftest import ROOT, wait_for
 
 import cnn
 import metadata
 import model
 import training
+from experiments import reproduction, shared
 
 PAPER = ROOT / "models" / "paper.doc"
 
 
 def test_the_figures_of_a_training(dataset, tmp_path):
-    figures = report.measure(tmp_path, dataset, dataset, 400, 10, 3)
+    figures = reproduction.measure(tmp_path, dataset, dataset, 400, 10, 3)
     files = tmp_path / "model.doc", tmp_path / "metadata.doc"
-    trained = training.train(report.ALPHA, 400, *files, dataset=dataset, output_sum=10, seed=3)
+    trained = training.train(training.ALPHA, 400, *files, dataset=dataset, output_sum=10, seed=3)
     rows = metadata.read_metadata(files[1])
     entropy, right = rows["cross_entropy"].tolist(), (rows["label"] == rows["predicted"]).tolist()
     means = [sum(entropy[end - 100 : end]) / 100 for end in range(201, 401)]
@@ -45,12 +47,15 @@ def test_the_figures_of_a_training(dataset, tmp_path):
 
 def test_trying_out_with_and_without_dropout(dataset):
     paper = model.read_model(PAPER)
-    pictures = training.load_dataset(dataset, ["0", "1"])
-    entropy, right = report.try_out(paper, pictures, 10)
-    softmax = [cnn.cnn(maps, paper, output_sum=10) for maps, _ in pictures]
-    assert entropy == pytest.approx(np.mean([-np.log10(p[true]) for p, (_, true) in zip(softmax, pictures)]))
-    assert right == 100 * np.mean([p.argmax() == true for p, (_, true) in zip(softmax, pictures)])
-    dropped = [report.try_out(paper, pictures, 10, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    pictures = training.load_dataset(dataset, training.LABELS)
+    entropy, right = reproduction.try_out(paper, pictures, 100)
+    softmax = [(cnn.cnn(path, paper, output_sum=100), int(label))
+               for label in "01" for path in sorted((dataset / label).iterdir())]  # fmt: skip
+    assert entropy == pytest.approx(np.mean([-np.log10(found[true]) for found, true in softmax]))
+    assert right == 100 * np.mean([found.argmax() == true for found, true in softmax])
+    dropped = [
+        reproduction.try_out(paper, pictures, 100, cnn.dropout_masks(np.random.PCG64(seed))) for seed in (1, 1, 2)
+    ]
     assert dropped[0] == dropped[1] != dropped[2]
     assert dropped[0][0] != entropy
 
@@ -67,17 +72,17 @@ def test_trying_out_with_and_without_dropout(dataset):
     ],
 )
 def test_which_is_nearer(figures, number, index):
-    assert report.nearer(np.array(figures, float), number) == index
+    assert reproduction.nearer(np.array(figures, float), number) == index
 
 
 def test_mean_and_spread_as_text():
-    assert report.written(np.array([0.1, 0.2, 0.3]), "{:.3f}") == "0.200 ± 0.100"
-    assert report.written(np.array([0.25]), "{:.3f}") == "0.250"
+    assert reproduction.written(np.array([0.1, 0.2, 0.3]), "{:.3f}") == "0.200 ± 0.100"
+    assert reproduction.written(np.array([0.25]), "{:.3f}") == "0.250"
 
 
 def test_a_report(dataset, tmp_path, run_script):
     options = ("--generations", 200, "--seeds", 2)
-    done = run_script("report.py", *options, cwd=tmp_path)
+    done = run_script("experiments.reproduction", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-1] == "4 of 4 trainings done"
     assert [path.name for path in tmp_path.iterdir()] == ["dataset"]
@@ -87,31 +92,65 @@ def test_a_report(dataset, tmp_path, run_script):
     assert len(rows) == 2 + 12
     assert {row.count("|") for row in rows} == {5}
     expected = np.array(
-        [[report.measure(tmp_path, dataset, dataset, 200, total, seed)[0] for seed in (1, 2)] for total in (100, 10)]
+        [
+            [reproduction.measure(tmp_path, dataset, dataset, 200, total, seed)[0] for seed in (1, 2)]
+            for total in (100, 10)
+        ]
     )
     cells = [f"{mean:.4f} ± {spread:.4f}" for mean, spread in zip(expected.mean(axis=1), expected.std(axis=1, ddof=1))]
     pattern = r" \| ".join(rf"(?:\*\*)?{re.escape(cell)}(?:\*\*)?" for cell in cells)
     assert re.fullmatch(rf"\| cross entropy, last 100 generations \| {pattern} \| 0\.1728 \|", rows[2])
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals of this kind")
-def test_ctrl_c_ends_every_worker(dataset, tmp_path):
-    process = subprocess.Popen([sys.executable, ROOT / "report.py", "--generations", "100000000"], cwd=tmp_path,
-                               env={**os.environ, "TMPDIR": str(tmp_path)}, start_new_session=True, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
-    for _ in range(600):
-        if list(tmp_path.glob("*/*metadata.doc")):
-            break
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    os.killpg(process.pid, signal.SIGINT)
-    assert process.communicate(timeout=60) == ("", "report.py: stopped\n")
-    assert process.returncode == 130
+@pytest.fixture
+def long_training(dataset, tmp_path):
+    """A run of the script that would take hours, in a group of processes of its own, once a training is under way."""
+    process = subprocess.Popen([sys.executable, "-m", "experiments.reproduction", "--generations", "100000000"],
+                               cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)},
+                               start_new_session=True, text=True, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)  # fmt: skip
+    wait_for(lambda: list(tmp_path.glob("*/*metadata.doc")))
+    yield process
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def assert_all_have_ended(process, folder, code, words):
+    """It said the words, and nothing else but how far it was; no process of its group is left, and no folder."""
+    output, errors = process.communicate(timeout=60)
+    said = [line for line in errors.splitlines() if not line.endswith("trainings done")]
+    assert (output, said, process.returncode) == ("", [f"experiments.reproduction: {words}"], code)
     with pytest.raises(ProcessLookupError):
         for _ in range(100):
             os.killpg(process.pid, 0)  # is there any left?
             time.sleep(0.1)
-    assert not list(tmp_path.glob("tmp*"))
+    assert not list(folder.glob("tmp*"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals of this kind")
+def test_ctrl_c_ends_every_worker(long_training, tmp_path):
+    os.killpg(long_training.pid, signal.SIGINT)  # as a terminal does
+    os.killpg(long_training.pid, signal.SIGINT)
+    assert_all_have_ended(long_training, tmp_path, 130, "stopped")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks for the workers where only Linux has them")
+def test_a_worker_that_is_killed_ends_all(long_training, tmp_path):
+    commands = {path.parent.name: path.read_bytes() for path in pathlib.Path("/proc").glob("[0-9]*/cmdline")}
+    workers = [int(number) for number, command in commands.items()
+               if b"spawn_main" in command and os.getpgid(int(number)) == long_training.pid]  # fmt: skip
+    os.kill(workers[-1], signal.SIGKILL)
+    assert_all_have_ended(long_training, tmp_path, 1, "a worker was ended from outside; is there too little memory?")
+
+
+def test_results_of_all_cores_stand_in_order(capsys):
+    assert shared.on_all_cores(divmod, [(number, 3) for number in range(7)], "divisions") == [
+        divmod(number, 3) for number in range(7)
+    ]
+    assert capsys.readouterr().err == "7 of 7 divisions done\n"
+    with pytest.raises(ZeroDivisionError):
+        shared.on_all_cores(divmod, [(1, 1), (1, 0), (1, 2)], "divisions")
 
 
 @pytest.mark.parametrize(
@@ -125,6 +164,6 @@ def test_ctrl_c_ends_every_worker(dataset, tmp_path):
     ],
 )
 def test_a_mistake_is_one_line(dataset, tmp_path, run_script, arguments, code):
-    done = run_script("report.py", *arguments, cwd=tmp_path)
+    done = run_script("experiments.reproduction", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (code, "", 1)
-    assert done.stderr.startswith("report.py: ")
+    assert done.stderr.startswith("experiments.reproduction: ")

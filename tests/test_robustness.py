@@ -47,7 +47,7 @@ def generation_of(folder):
 
 def kept_in(folder):
     """What the checkpoint in a folder holds."""
-    return checkpoint.read_checkpoint(folder / "metadata.doc", model.INPUTS)
+    return checkpoint.read_checkpoint(folder / "metadata.doc")
 
 
 def test_three_pieces_are_one_run(dataset, tmp_path):

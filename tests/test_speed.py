@@ -1,33 +1,59 @@
-"""benchmark.py: it runs, and measures what it says. How fast anything is, no test asks."""
+"""experiments/speed.py: it runs, and measures what it says. How fast anything is, no test asks."""
 
-import benchmark
+import re
+
 import numpy as np
+import pytest
 
-import training
+from experiments import speed
 
 
 def test_the_table_as_a_command(run_script):
-    done = run_script("benchmark.py", "--rounds", 1)
-    assert done.returncode == 0, done.stderr
-    for row in (
-        "(a) bare arithmetic",
-        "(b) a generation of training.train()",
-        "(d) the same in plain Python",
-        "| 520 |",
-        "16 clients at once",
-    ):
-        assert row in done.stdout
+    done = run_script("experiments.speed", "--rounds", 1)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = dict(re.findall(r"^\| (\([a-d]\)).* \| (\S+) \| .* \|$", done.stdout, re.MULTILINE))
+    rows.update(re.findall(r"^\| (\(c\)).* \| (not installed: pip install torch) \|  \|$", done.stdout, re.MULTILINE))
+    assert list(rows) == ["(a)", "(b)", "(d)", "(c)"] or list(rows) == ["(a)", "(b)", "(c)", "(d)"]
+    assert re.search(r"^One picture classified by a new Python, import included: \d+ ms$", done.stdout, re.MULTILINE)
+    assert re.search(r"^(Peak memory of a training: \d+ MB; |Memory is measured on Linux)", done.stdout, re.MULTILINE)
     assert "Kept a picture between generations: 2,352 bytes" in done.stdout
 
 
-def test_the_large_data_set_has_chars74ks_number_of_pictures(tmp_path, monkeypatch):
-    monkeypatch.setattr(benchmark, "CHARS74K", 2_623)
-    benchmark.large_dataset(tmp_path)
-    assert sum(len(training.find_pictures(tmp_path, label)) for label in "0123456789") == 2_623
+@pytest.mark.parametrize("rounds", ["0", "-1", "few"])
+def test_rounds_are_one_or_more(run_script, rounds):
+    done = run_script("experiments.speed", "--rounds", rounds)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert "expected a whole number, 1 or more" in done.stderr
 
 
 def test_a_generation_is_timed_from_the_first_on(monkeypatch):
-    monkeypatch.setattr(benchmark, "GENERATIONS", 50)
-    marks = benchmark.training_run(50)
+    monkeypatch.setattr(speed, "GENERATIONS", 50)
+    marks = speed.training_run(50)
     assert (marks[0][1], marks[-1][1]) == (0, 50)
-    assert np.isfinite(benchmark.our_generation())
+    assert np.isfinite(speed.our_generation())
+
+
+def test_medians_ratios_and_a_row_that_cannot_be_measured(monkeypatch):
+    times = {"floor": iter([1e-6, 2e-6, 4e-6]), "ours": iter([3e-6, 4e-6, 20e-6])}
+
+    def absent():
+        import no_such_package  # noqa: F401, PLC0415
+
+    rows = [(name, lambda found=found: lambda: next(found)) for name, found in times.items()]
+    monkeypatch.setattr(speed, "MEASURED", [*rows, ("another", absent)])
+    assert speed.time_table(3).splitlines()[2:] == [
+        "| floor | 2.0 | 1.00 |",
+        "| ours | 4.0 | 3.00 |",
+        "| another | not installed: pip install no_such_package |  |",
+    ]
+
+
+def test_growth_is_read_off_around_each_generation():
+    generations = [0, *range(40_000, 1_000_001, 40_000), 1_000_000]
+    marks = [(generation * 2e-5 if generation <= 500_000 else 10 + (generation - 500_000) * 3e-5, generation)
+             for generation in generations]  # fmt: skip
+    assert speed.length_table(marks).splitlines()[2:] == [
+        "| 1,000 | 20.0 |",
+        "| 100,000 | 20.0 |",
+        "| 1,000,000 | 30.0 |",
+    ]

@@ -40,7 +40,7 @@ def test_update_follows_the_formula(rng):
 @pytest.mark.parametrize("dropout", [True, False])
 def test_a_run_agrees_with_plain_loops(dataset, tmp_path, dropout):
     trained = train(tmp_path, dataset, 30, alpha=1e-6, dropout=dropout)
-    rng, dropout_rng = training.generators(3)
+    rng, dropout_rng, _ = training.generators(3)
     masks = cnn.dropout_masks(dropout_rng.bit_generator)
     kernels_1, kernels_2, weights, labels, _ = model.start_model(["0", "1"], rng)
     weights = weights[0].tolist()
