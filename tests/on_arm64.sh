@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The project on an emulated Raspberry Pi 3B (Debian bookworm's own Python, NumPy and Pillow for arm64) beside this
-# machine: training, the plug pulled, classifying, evaluate.py, preprocessing.py. Exit code 1 where the two differ.
+# machine: training, with Debian's own BLAS and with OpenBLAS, the plug pulled, classifying, evaluating, preprocessing.
+# Exit code 1 where the two differ.
 # By hand, as root on a Debian x86-64, not in CI:   [PYTHON=python3] [GENERATIONS=20000] tests/on_arm64.sh [FOLDER]
 # FOLDER keeps the emulated system, 300 MB. It takes about 6 minutes; with the paper's GENERATIONS=180834, 35.
 set -euo pipefail
@@ -20,7 +21,7 @@ trap '{ kill -KILL $(jobs -p) || true; } 2> /dev/null; rm -rf "$work"' EXIT
 if [ ! -d "$root" ]; then # unpacked, not set up: only its Python is ever run
   echo "fetching Debian's packages for arm64 into $root"
   rm -rf "$root.new"
-  debootstrap --download-only --variant=minbase --arch=arm64 --include=python3,python3-numpy,python3-pil \
+  debootstrap --download-only --variant=minbase --arch=arm64 --include=python3,python3-numpy,python3-pil,libopenblas0-pthread \
     bookworm "$root.new" > "$work/log" || { tail "$work/log"; exit 2; }
   for package in "$root.new"/var/cache/apt/archives/*.deb; do dpkg -x "$package" "$root.new"; done
   rm -r "$root.new/var/cache/apt/archives"
@@ -28,9 +29,10 @@ if [ ! -d "$root" ]; then # unpacked, not set up: only its Python is ever run
 fi
 lib=$root/usr/lib/aarch64-linux-gnu
 pi=(qemu-aarch64-static -cpu cortex-a53 -L "$root" -E PYTHONHOME="$root/usr" # -E: for the emulated program alone
-  -E LD_LIBRARY_PATH="$lib/blas:$lib/lapack:$lib:$root/lib/aarch64-linux-gnu" "$root/usr/bin/python3.11")
-here() { (cd "$work/here" && "$python" "$@"); }
+  -E LD_LIBRARY_PATH="$lib/openblas-pthread:$lib/lapack:$lib:$root/lib/aarch64-linux-gnu" "$root/usr/bin/python3.11")
+own_blas=("${pi[@]/openblas-pthread/blas}") # without libopenblas0-pthread
 pi() { (cd "$work/pi" && "${pi[@]}" "$@"); }
+here() { (cd "$work/here" && "$python" "$@"); }
 for machine in here pi; do
   mkdir "$work/$machine"
   git archive HEAD | tar -x -C "$work/$machine"
@@ -71,6 +73,14 @@ sys.exit(not fits)
 END
 }
 train_on_both paper
+echo "== the same with Debian's own BLAS"
+begun=$SECONDS
+(cd "$work/pi" && "${own_blas[@]}" controller.py "${seeded[@]}" --model own.doc --metadata own.log > /dev/null)
+echo "pi: $((SECONDS - begun)) s"
+echo "== all layers, with jitter"
+begun=$SECONDS
+pi controller.py "${seeded[@]}" --train-kernels --jitter --model all.doc --metadata all.log > /dev/null
+echo "pi: $((SECONDS - begun)) s"
 train_on_both digits --labels 0 1 2 3 4 5 6 7 8 9 --alpha 1e-7 --output-sum 300 --alpha-decay --average
 
 echo "== the plug pulled half-way, then --resume"
@@ -85,12 +95,12 @@ sed -i 1d paper.log pulled.log # when training started
 for file in .doc .log .log.resume; do cmp "paper$file" "pulled$file"; done
 echo "the files are those of the undisturbed run"
 
-echo "== a picture classified, evaluate.py, preprocessing.py"
+echo "== a picture classified, a folder evaluated, pictures preprocessed"
 for machine in here pi; do
   {
-    $machine -c "import cnn, model; print(cnn.cnn('dataset/1/img002-00001.png', model.read_model('model.doc')))"
+    $machine cnn.py dataset/1/img002-00001.png docs/network.png --model models/shipped.doc
     for trim in "" --trim; do
-      $machine evaluate.py model.doc dataset $trim
+      $machine -m experiments.evaluate models/shipped.doc dataset $trim
       $machine preprocessing.py docs/*.png dataset/0/img001-0000?.png --output "small$trim" $trim
     done
     $machine -c 'import glob, PIL.Image as i  # the pixels, since how a PNG file packs them depends on the zlib
@@ -98,5 +108,5 @@ for path in sorted(glob.glob("small*/*")): print(path, i.open(path).tobytes().he
   } > "$work/$machine.txt"
 done
 diff "$work/here.txt" "$work/pi.txt" | cut -c -200
-grep -E '^(\[|right)' "$work/here.txt"
+grep -E '^(dataset/1/|right)' "$work/here.txt"
 echo "all the same"

@@ -1,49 +1,71 @@
-"""README.md says what is so: its example, its files, its numbered oddities, its commands' options."""
+"""README.md and docs/ say what is so: examples, files, oddities, options, figures, and how long they may be."""
 
 import re
+import shlex
 
 import numpy as np
+import pytest
 from conftest import ROOT
 
 import cnn
 import model
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-SCRIPTS = {path.name: path.read_text(encoding="utf-8") for path in ROOT.glob("*.py")}
+PAGES = {path.relative_to(ROOT).as_posix(): path for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
+TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
+README = TEXTS["README.md"]
+CODE = [path for folder in (".", "support", "sources", "experiments") for path in (ROOT / folder).glob("*.py")]
+LATER = {"metadata.doc.bak", "model.doc.bak"}  # named, but only there after a training
 
 
-def section(title):
-    """The text below a heading, up to the next one."""
-    return re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)[1]
-
-
-def test_the_example_prints_what_it_says(monkeypatch):
+def test_the_examples_of_the_shell_print_what_they_say(monkeypatch):
     monkeypatch.chdir(ROOT)
-    picture, file = re.search(r'>>> cnn\.cnn\("(.+?)", model\.read_model\("(.+?)"\)\)', README).groups()
-    shown = re.search(r"^array\(\[(.+)\]\)$", README, re.MULTILINE)[1]
-    np.testing.assert_allclose(cnn.cnn(picture, model.read_model(file)), np.array(shown.split(","), float), atol=1e-7)
+    examples = re.findall(r"^>>> (?!import)(.+)\n([^>`]+)", README, re.MULTILINE)
+    assert len(examples) == 2
+    for code, shown in examples:
+        found, expected = (eval(text, {"cnn": cnn, "model": model, "array": np.array}) for text in (code, shown.strip()))
+        if isinstance(found, dict):
+            assert list(found) == list(expected)
+            found, expected = list(found.values()), list(expected.values())
+        np.testing.assert_allclose(found, expected, atol=1e-7)
 
 
-def test_every_script_has_its_sentence_and_every_file_named_is_there():
-    named = re.findall(r"`([\w./-]+\.(?:py|doc|html|txt))`", README)
-    assert set(SCRIPTS) <= set(named)
-    later = {"metadata.doc.bak", "model.doc.bak"}
-    assert not [name for name in named if name not in later and not (ROOT / name).exists()]
-    assert not [name for name in re.findall(r"!\[.*?\]\((.+?)\)", README) if not (ROOT / name).is_file()]
+def test_the_example_of_the_command_line_prints_what_it_says(run_script):
+    line, shown = re.search(r"```\npython (cnn\.py .+)\n```\n```\n(.+)\n```", README).groups()
+    script, *arguments = shlex.split(line)
+    assert run_script(script, *arguments, cwd=ROOT).stdout == f"{shown}\n"
 
 
-def test_the_oddities_are_numbered_alike_in_the_code_and_here():
-    listed = {
-        int(number) for number in re.findall(r"^(\d+)\. ", section("Oddities of the paper that are kept"), re.MULTILINE)
-    }
-    marked = {int(number) for text in SCRIPTS.values() for number in re.findall(r"Oddity (\d+)", text)}
+def test_every_script_at_the_root_has_its_sentence_and_there_are_ten_at_most():
+    scripts = {path.name for path in ROOT.glob("*.py")}
+    assert scripts <= set(re.findall(r"`([\w./-]+\.py)`", README))
+    assert len(scripts) <= 10
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_every_file_named_is_there(page):
+    named = set(re.findall(r"`([\w./-]+\.(?:py|doc|html|txt|md|sh))`", TEXTS[page])) - LATER
+    assert not [name for name in named if not (ROOT / name).exists()]
+    shown = re.findall(r"!\[.*?\]\((.+?)\)", TEXTS[page])
+    assert not [name for name in shown if not (PAGES[page].parent / name).is_file()]
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_no_page_is_longer_than_it_may_be(page):
+    assert len(TEXTS[page].split()) <= (900 if page == "README.md" else 700)
+
+
+def test_the_oddities_are_numbered_alike_in_the_code_and_in_docs():
+    text = re.search(r"^## Oddities .*?\n(.*?)(?=^## )", TEXTS["docs/reproduction.md"], re.MULTILINE | re.DOTALL)[1]
+    listed = {int(number) for number in re.findall(r"^(\d+)\. ", text, re.MULTILINE)}
+    marked = {int(number) for path in CODE for number in re.findall(r"Oddity (\d+)", path.read_text(encoding="utf-8"))}
     assert listed == marked == set(range(1, max(listed) + 1))
 
 
 def test_every_option_named_exists(run_script):
     helps = {}
-    for script, command, options in re.findall(r"python (\w+\.py)( import| render|)([^`\n]*)", README):
-        if (script, command) not in helps:
-            helps[script, command] = run_script(script, *command.split(), "--help").stdout
-        for option in re.findall(r"--[\w-]+", options):
-            assert option in helps[script, command], f"{script}{command} {option}"
+    for page, text in TEXTS.items():
+        for script, options in re.findall(r"python3? (?:-m )?([\w./]+)([^`\n]*)", text):
+            options = set(re.findall(r"(?<!\S)--[a-z][\w-]*", options)) - {"--no-install-recommends"}
+            if options:
+                helps[script] = helps.get(script) or run_script(script, "--help", cwd=ROOT).stdout
+                assert not {option for option in options if f"{option}" not in helps[script]}, f"{page}: {script}"
