@@ -1,14 +1,24 @@
-"""What the experiments share: work on all cores, a line that says how far it is, an option's check, a table."""
+"""What the experiments share: a model tried on a folder, work on all cores, a line of progress, an option, a table."""
 
 import argparse
 import multiprocessing
+import os
 import signal
 import sys
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from typing import NamedTuple
 
+import numpy as np
+
+import cnn
+from model import parts_of
 from support.commandline import progress_line
+from support.files import InputError
+from support.pictures import find_pictures, has_pictures
 from training import stop_on_signals
+
+PAIRS = 10  # of labels mixed up
 
 
 def on_all_cores(function, arguments, what):
@@ -68,3 +78,67 @@ def markdown(rows):
     """Rows of words, the header first, as a Markdown table."""
     header, *rest = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([header, "| --- " * len(rows[0]) + "|", *rest])
+
+
+class Tried(NamedTuple):
+    """What a model makes of a folder's pictures, without dropout."""
+
+    labels: list  # n, the model's
+    tried: list  # the indexes of the labels that have pictures
+    others: list  # the names of folders that are no label's
+    paths: list  # of the m pictures
+    true: np.ndarray  # (m,), the index of each one's label
+    outputs: np.ndarray  # (m, n), before they are scaled
+    softmax: np.ndarray  # (m, n)
+    counts: np.ndarray  # (n, n), [true label, answer]
+
+
+def try_folder(network, folder, trim=False):
+    """Try a model on every picture of a folder of the form of dataset/, as Tried; trim: each is cut to its ink first.
+
+    Raises InputError where the folder has none of the model's labels.
+    """
+    labels = parts_of(network).labels
+    tried, others = split_folders(folder, labels)
+    paths, true = find_all(folder, labels, tried)
+    steps = (cnn.steps(cnn.read_pixels(path, trim), network) for path in counted(paths, "pictures"))
+    outputs, softmax = map(np.array, zip(*((step.outputs, step.softmax) for step in steps)))
+    counts = np.zeros((len(labels), len(labels)), int)
+    np.add.at(counts, (true, softmax.argmax(axis=1)), 1)
+    return Tried(labels, tried, others, paths, true, outputs, softmax, counts)
+
+
+def split_folders(folder, labels):
+    """The model's labels that have a folder of pictures, as their indexes; and the names of the other folders.
+
+    On some disks A and a are one folder, which is listed under one of the two names.
+    """
+    names = sorted(name for name in os.listdir(folder) if os.path.isdir(os.path.join(folder, name)))
+    tried = [index for index, label in enumerate(labels) if label in names or has_pictures(folder, label)]
+    if not tried:
+        found = " ".join(names) or "none"
+        raise InputError(f"{folder}: expected a folder for a label, {' '.join(labels)}, found {found}")
+    return tried, [name for name in names if name not in labels]
+
+
+def find_all(folder, labels, tried):
+    """The paths of all pictures of the labels tried, and the index of each one's label."""
+    pictures = [(path, index) for index in tried for path in find_pictures(folder, labels[index])]
+    paths, true = zip(*pictures)
+    return list(paths), np.array(true)
+
+
+def right_as_one(labels, counts):
+    """How many are right with both cases of a letter counting as one; None where no labels differ in case alone.
+
+    counts: (n, n), [true label, answer].
+    """
+    folded = [label.casefold() for label in labels]
+    return counts[np.equal.outer(folded, folded)].sum() if len(set(folded)) < len(labels) else None
+
+
+def mixed_up(labels, counts):
+    """The pairs of labels that were taken for each other most often, in words. counts: (n, n), [true label, answer]."""
+    both = counts + counts.T
+    found = sorted((-both[a, b], a, b) for a in range(len(labels)) for b in range(a) if both[a, b])
+    return ", ".join(f"{labels[b]} and {labels[a]} {-times:,}" for times, a, b in found[:PAIRS])
