@@ -164,7 +164,7 @@ def draw_reliability(outputs, right, sums):
         axes.plot(100 * sure, 100 * correct, "o-", color=colour, label=label)
     for count, x, y in zip(counts, 100 * sure, 100 * correct):
         axes.annotate(f"{count:,}", (x, y), (5, -9), textcoords="offset points", size=7)
-    axes.set(xlabel="probability of the answer (%)", ylabel="right (%)", xlim=(0, 105), ylim=(0, 105))
+    axes.set(xlabel="probability of the answer (%)", ylabel="right (%)", xlim=(0, 107), ylim=(-5, 105))
     axes.set_title(f"{len(right):,} pictures in {BINS} bins; how many are in each, at {total:g}", size=10)
     axes.legend(loc="upper left", frameon=False)
     axes.grid(color="0.9")
