@@ -10,7 +10,9 @@ from conftest import ROOT
 import cnn
 import model
 
-PAGES = {path.relative_to(ROOT).as_posix(): path for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+}
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
 README = TEXTS["README.md"]
 CODE = [path for folder in (".", "support", "sources", "experiments") for path in (ROOT / folder).glob("*.py")]
@@ -22,7 +24,9 @@ def test_the_examples_of_the_shell_print_what_they_say(monkeypatch):
     examples = re.findall(r"^>>> (?!import)(.+)\n([^>`]+)", README, re.MULTILINE)
     assert len(examples) == 2
     for code, shown in examples:
-        found, expected = (eval(text, {"cnn": cnn, "model": model, "array": np.array}) for text in (code, shown.strip()))
+        found, expected = (
+            eval(text, {"cnn": cnn, "model": model, "array": np.array}) for text in (code, shown.strip())
+        )
         if isinstance(found, dict):
             assert list(found) == list(expected)
             found, expected = list(found.values()), list(expected.values())
@@ -64,8 +68,8 @@ def test_the_oddities_are_numbered_alike_in_the_code_and_in_docs():
 def test_every_option_named_exists(run_script):
     helps = {}
     for page, text in TEXTS.items():
-        for script, options in re.findall(r"python3? (?:-m )?([\w./]+)([^`\n]*)", text):
-            options = set(re.findall(r"(?<!\S)--[a-z][\w-]*", options)) - {"--no-install-recommends"}
+        for script, words in re.findall(r"python3? (?:-m )?([\w./]+)([^`\n]*)", text):
+            options = set(re.findall(r"(?<!\S)--[a-z][\w-]*", words)) - {"--no-install-recommends"}
             if options:
                 helps[script] = helps.get(script) or run_script(script, "--help", cwd=ROOT).stdout
-                assert not {option for option in options if f"{option}" not in helps[script]}, f"{page}: {script}"
+                assert not {option for option in options if option not in helps[script]}, f"{page}: {script}"
