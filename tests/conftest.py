@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from fonts import FONT_FOLDERS, find_faces
+from sources.fonts import FONT_FOLDERS, find_faces
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
