@@ -247,9 +247,10 @@ class Training:
         each = 1
         while count // each > DOTS:
             each *= 2
-        ends = np.arange(max(1, after // (DOT * each) + 1), count // each + 1) * each
-        starts = np.maximum(ends - WINDOW // DOT, 0)
         first = self.generation - count * DOT - self.loose.shape[1]  # a log's first generation, less 1
+        after = max(0, after - first)
+        ends = np.arange(after // (DOT * each) + 1, count // each + 1) * each
+        starts = np.maximum(ends - WINDOW // DOT, 0)
         means = [(np.array(sums)[ends] - np.array(sums)[starts]) / ((ends - starts) * DOT) for sums in self.sums]
         dots = zip((ends * DOT + first).tolist(), means[0].round(4).tolist(), (100 * means[1]).round(1).tolist())
         return each * DOT, list(dots)

@@ -214,10 +214,10 @@ function show(text, answer) {  // a text, or where there is none the answer
 
 const STEPS = [
   {name: "pixels", title: "What the network saw", what: "32×32 pixels, 0 to 255", size: 32, across: 1, range: [0, 255]},
-  {name: "maps_1", title: "Convolution 1", what: "6 maps 28×28, ReLU", size: 28, across: 2, range: [0]},
-  {name: "pooled_1", title: "Max pooling 1", what: "6 maps 14×14", size: 14, across: 2, range: [0]},
-  {name: "maps_2", title: "Convolution 2", what: "6 maps 10×10, ReLU", size: 10, across: 2, range: [0]},
-  {name: "pooled_2", title: "Max pooling 2", what: "6 maps 5×5", size: 5, across: 2, range: [0]},
+  {name: "maps_1", title: "Convolution 1", what: "6 maps 28×28, ReLU", size: 28, across: 2, range: []},
+  {name: "pooled_1", title: "Max pooling 1", what: "6 maps 14×14", size: 14, across: 2, range: []},
+  {name: "maps_2", title: "Convolution 2", what: "6 maps 10×10, ReLU", size: 10, across: 2, range: []},
+  {name: "pooled_2", title: "Max pooling 2", what: "6 maps 5×5", size: 5, across: 2, range: []},
   {name: "softmax", title: "Outputs", what: "fully connected, softmax", size: 1, across: 1, range: [0, 1]},
 ];
 let inside = null;  // every step's numbers
@@ -251,8 +251,10 @@ function paintSteps() {
   }
 }
 
+function pitch(step) { return step.size > 1 ? step.size + 1 : 1; }  // cells from one map to the next
+
 function corner(step, map, row, column) {  // where a cell begins in its canvas
-  return [map % step.across * (step.size + 1) + column, Math.floor(map / step.across) * (step.size + 1) + row]
+  return [map % step.across * pitch(step) + column, Math.floor(map / step.across) * pitch(step) + row]
     .map(place => place * step.scale);
 }
 
@@ -264,11 +266,14 @@ function frame(step, map, row, column, side) {
   }
 }
 
-function write(step, map, label) {  // a label on its output
-  const context = step.canvas.getContext("2d"), [x, y] = corner(step, map, 0, 0);
-  Object.assign(context, {fillStyle: inside.softmax[map] > 0.5 ? "#000" : "#fff", textAlign: "center", textBaseline: "middle",
-    font: `600 ${step.scale / 2.5}px system-ui, sans-serif`});
-  context.fillText(label, x + step.scale / 2, y + step.scale / 2, step.scale);
+function write(step, map, label) {  // a label and its share on its output
+  const context = step.canvas.getContext("2d"), [x, y] = corner(step, map, 0, 0), {scale} = step, share = inside.softmax[map];
+  Object.assign(context, {fillStyle: share > 0.45 ? "#000" : "#fff", strokeStyle: "#777", lineWidth: 2, textAlign: "center"});
+  context.strokeRect(x, y, scale, scale);
+  for (const [text, size, line] of [[label, 2.5, 0.55], [percent(share), 6, 0.85]]) {
+    context.font = `600 ${scale / size}px system-ui, sans-serif`;
+    context.fillText(text, x + scale / 2, y + line * scale, scale);
+  }
 }
 
 function sources({step, map, row, column}) {  // the windows that a cell is calculated from: [map, row, column, side]
@@ -332,7 +337,7 @@ function finish(map) {  // from an output's sum to its probability
 }
 
 function pick(index, x, y) {  // the cell at a place of a canvas, as shares of its sides
-  const step = STEPS[index], side = (step.size + 1) * step.scale;
+  const step = STEPS[index], side = pitch(step) * step.scale;
   const [across, down] = [x * step.canvas.width, y * step.canvas.height];
   const map = Math.floor(down / side) * step.across + Math.floor(across / side);
   const [row, column] = [down, across].map(place => Math.min(step.size - 1, Math.floor(place % side / step.scale)));
@@ -354,10 +359,12 @@ function makeStep(step, index) {
   on(step.canvas, "keydown", event => {
     if (!ARROWS[event.key] || cell?.step !== index) return;
     event.preventDefault();
-    const [x, y] = corner(step, cell.map, cell.row, cell.column), {width, height} = step.canvas;
-    const [dx, dy] = ARROWS[event.key].map(way => way * step.scale), edge = (place, way) => place % ((step.size + 1) * step.scale) === way;
-    const over = [dx > 0 && edge(x, (step.size - 1) * step.scale) || dx < 0 && edge(x, 0), dy > 0 && edge(y, (step.size - 1) * step.scale) || dy < 0 && edge(y, 0)];
-    pick(index, (x + (over[0] ? 2 : 1) * dx + 1) / width, (y + (over[1] ? 2 : 1) * dy + 1) / height);
+    const at = corner(step, cell.map, cell.row, cell.column).map(place => place / step.scale), wide = pitch(step);
+    const [x, y] = ARROWS[event.key].map((way, axis) => {  // a step further, over the gap between two maps
+      const next = at[axis] + way, gap = wide > 1 && way && (next + wide) % wide === step.size;
+      return (next + (gap ? way : 0) + 0.5) * step.scale;
+    });
+    if (x > 0 && y > 0 && x < step.canvas.width && y < step.canvas.height) pick(index, x / step.canvas.width, y / step.canvas.height);
   });
   return make("div", {}, make("h3", {textContent: step.title}), make("p", {className: "quiet", textContent: step.what}), step.canvas);
 }

@@ -17,17 +17,17 @@ function say(number) {  // as a teacher writes it: whole numbers whole, others w
 
 function percent(share) { return share > 0 && share < 0.0005 ? "<0.1%" : `${(share * 100).toFixed(1)}%`; }
 
-// Square maps, one after the other in `values`, so many side by side with a gap of one cell: from black at `low`, or
-// each map's own lowest value, to white at `high`, or its own highest.
+// Square maps, one after the other in `values`, so many side by side with a gap of one cell, unless they are single cells:
+// from black at `low`, or each map's own lowest value, to white at `high`, or its own highest. Returns a cell's width.
 function paintMaps(canvas, values, size, across, low, high) {
-  const count = values.length / (size * size), scale = Math.max(1, Math.round(240 / size));
-  const [columns, rows] = [Math.min(across, count), Math.ceil(count / across)].map(side => side * (size + 1) - 1);
+  const count = values.length / (size * size), scale = Math.round(240 / size), pitch = size > 1 ? size + 1 : 1;
+  const [columns, rows] = [Math.min(across, count), Math.ceil(count / across)].map(side => side * pitch - pitch + size);
   const small = make("canvas", {width: columns, height: rows}), image = new ImageData(columns, rows);
   for (let map = 0; map < count; map++) {
     const own = values.subarray(map * size * size, (map + 1) * size * size);
     const least = low ?? Math.min(...own), most = high ?? Math.max(...own);
     own.forEach((value, i) => {
-      const x = map % across * (size + 1) + i % size, y = Math.floor(map / across) * (size + 1) + Math.floor(i / size);
+      const x = map % across * pitch + i % size, y = Math.floor(map / across) * pitch + Math.floor(i / size);
       const grey = most > least ? 255 * (value - least) / (most - least) : 0;
       image.data.set([grey, grey, grey, 255], 4 * (y * columns + x));
     });
@@ -41,4 +41,13 @@ function paintMaps(canvas, values, size, across, low, high) {
   context.clearRect(0, 0, canvas.width, canvas.height);
   context.drawImage(small, 0, 0, canvas.width, canvas.height);
   return scale;
+}
+
+async function getJson(address) {  // what the server says; null where it does not
+  try {
+    const reply = await fetch(address);
+    return await reply.json();
+  } catch {
+    return null;
+  }
 }
