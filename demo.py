@@ -23,6 +23,7 @@ import time
 import warnings
 from array import array
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from socketserver import ThreadingMixIn
 from urllib.parse import parse_qs
@@ -48,8 +49,10 @@ except ImportError:
 LARGEST_BODY = 200_000  # bytes of a picture
 LARGEST_HEAD = 16_384  # bytes of a request's first line and headers
 LARGEST_SIDE = 1_024  # pixels
-AT_ONCE = 256 * 256  # pixels: larger pictures, which the pages never send, are opened one after the other
-OPENING = threading.Lock()
+AT_ONCE = (
+    256 * 256
+)  # pixels: larger pictures, which the pages never send, are opened one after the other, in one thread
+LARGE = ThreadPoolExecutor(1)  # since each thread that opens one keeps some 20 MB
 LIMIT = 10  # seconds for a client that stalls
 SAMPLES = 2  # pictures of a label to try
 
@@ -152,8 +155,9 @@ def read_picture(data):
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:  # nothing is decoded yet
             if max(image.size) > LARGEST_SIDE:
                 raise RequestError(413, f"expected a picture of at most {LARGEST_SIDE:,} pixels a side")
-            with OPENING if image.width * image.height > AT_ONCE else contextlib.nullcontext():
-                return preprocessing.fit(image, trim=True)
+            if image.width * image.height > AT_ONCE:
+                return LARGE.submit(preprocessing.fit, image, trim=True).result()
+            return preprocessing.fit(image, trim=True)
     except RequestError:
         raise
     except Image.UnidentifiedImageError:
@@ -210,7 +214,7 @@ class Training:
             return {
                 "log": self.metadata_file, "begun": f"{started}-{self.begun}", "started": started,
                 "generation": self.generation or generation or 0, "silent": max(0, time.time() - changed),
-                "settings": {name: value for name, value in settings.items() if name != "pictures"},
+                "settings": {name: value for name, value in (settings or {}).items() if name != "pictures"},
                 "rate": self.rate(changed), "step": step, "dots": dots, "recent": self.recent(),
                 "rows": [[*row] for row in list(self.rows)[-8:]], "model": self.read_model(self.model_file),
                 "type": [command(ours("controller.py")), command(ours("controller.py"), "--resume")],
@@ -286,14 +290,12 @@ def seldom(read):
     def get(path=None, anew=False):
         nonlocal value, mark, after
         now = time.monotonic()
-        if anew:
-            mark, after = None, 0
-        elif now >= after:
-            with contextlib.suppress(OSError):
-                found = mark_of(path)
-                if found != mark:
-                    value, mark = read(), found
-                    after = now + (time.monotonic() - now) / SHARE
+        if anew or not os.path.exists(path):
+            value, mark, after = None, None, 0
+        elif now >= after and mark_of(path) != mark:
+            mark = mark_of(path)
+            value = read()
+            after = now + (time.monotonic() - now) / SHARE
         return value
 
     return get
@@ -462,7 +464,7 @@ def make_server(app, host, port):
         if waitress:
             logging.getLogger("waitress").setLevel(logging.CRITICAL + 1)
             return waitress.create_server(
-                app, host=address[0], port=port, threads=40, connection_limit=500, asyncore_use_poll=True,
+                app, host=address[0], port=port, threads=40, connection_limit=400, asyncore_use_poll=True,
                 channel_timeout=LIMIT, cleanup_interval=2, max_request_header_size=LARGEST_HEAD,
                 max_request_body_size=LARGEST_BODY + 1, inbuf_overflow=LARGEST_BODY * 2, ident=None,
             )  # fmt: skip

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from sources.fonts import FONT_FOLDERS, find_faces
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+signal.signal(signal.SIGINT, signal.default_int_handler)  # started in the background, Ctrl-C would be ignored below
 MATPLOTLIB = (
     "the graphs need matplotlib; install it with pip install matplotlib, or sudo apt install python3-matplotlib"
 )
@@ -58,10 +60,8 @@ def run_script():
     def start(script, *arguments, **options):
         script = [str(ROOT / script)] if script.endswith(".py") else ["-m", script]
         command = [sys.executable, "-W", "error", *script, *map(str, arguments)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}  # for -m, in a folder of the test's own
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=300, check=False, env=environment, **options
-        )
+        options = {"env": {**os.environ, "PYTHONPATH": str(ROOT)}, **options}  # for -m, in a folder of the test's own
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
 
     return start
 
