@@ -49,9 +49,7 @@ except ImportError:
 LARGEST_BODY = 200_000  # bytes of a picture
 LARGEST_HEAD = 16_384  # bytes of a request's first line and headers
 LARGEST_SIDE = 1_024  # pixels
-AT_ONCE = (
-    256 * 256
-)  # pixels: larger pictures, which the pages never send, are opened one after the other, in one thread
+AT_ONCE = 256 * 256  # pixels: larger pictures, which the page never sends, are opened one by one, in one thread
 LARGE = ThreadPoolExecutor(1)  # since each thread that opens one keeps some 20 MB
 LIMIT = 10  # seconds for a client that stalls
 SAMPLES = 2  # pictures of a label to try
@@ -60,7 +58,7 @@ DOT = 10  # generations from one dot of a graph to the next, at first
 DOTS = 2_000  # at most; from there on every second one is left out
 WINDOW = 100  # generations that a dot averages, as in the paper
 RIGHT = np.log10(2)  # the cross entropy of a probability of 0.5: where the log names no answer, less is right
-SHARE = 0.02  # of the time, at most, goes into reading the model again while it is trained; the same for the settings
+SHARE = 0.01  # of the time, at most, goes into reading the model again while it is trained; the same for the settings
 
 KINDS = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript"}
 HEADERS = {

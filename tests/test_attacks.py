@@ -1,4 +1,4 @@
-"""demo.py under attack, each of waitress and wsgiref: a newcomer is served, memory stays small, nothing is said or kept.
+"""demo.py under attack, by waitress and by wsgiref: a newcomer is served, memory stays small, nothing is said or kept.
 
 Slow; prints a table with `python -m pytest -m slow -s tests/test_attacks.py`. Only this machine is attacked.
 """
@@ -156,21 +156,21 @@ def smuggled(port, end, stack):
     """Requests of which one server would see one and another two."""
     host = b"Host: localhost:%d\r\n" % port
     inner = b"GET /choices HTTP/1.1\r\n" + host + b"\r\n"
+    length = b"Content-Length: %d\r\n" % len(inner)
     attempts = [
-        b"POST /classify HTTP/1.1\r\n" + host + b"Content-Type: multipart/form-data; boundary=x\r\nnonsense\r\n"
-        b"Content-Length: %d\r\n\r\n" % len(inner) + inner,
-        b"POST /classify HTTP/1.1\r\n" + host + b"Content-Length: 5\r\nContent-Length: %d\r\n\r\n" % len(inner) + inner,
-        b"POST /classify HTTP/1.1\r\n" + host + b"Content-Length: %d, 5\r\n\r\n" % len(inner) + inner,
-        b"POST /classify HTTP/1.1\r\n" + host + b"X: a\rContent-Length: 0\r\nContent-Length: %d\r\n\r\n" % len(inner) + inner,
-        b"POST /classify HTTP/1.1\r\n" + host + b"Transfer-Encoding: chunked\r\nContent-Length: %d\r\n\r\n0\r\n\r\n" % 5 + b"GET /",
-        b"POST /classify HTTP/1.1\r\n" + host + b"Transfer-Encoding: xchunked\r\nContent-Length: %d\r\n\r\n" % len(inner) + inner,
-        b"GET / HTTP/1.1\r\n" + host + b"Transfer-Encoding\r\n: chunked\r\n\r\n0\r\n\r\n" + inner,
-    ]  # fmt: skip
+        b"Content-Type: multipart/form-data; boundary=x\r\nnonsense\r\n" + length + b"\r\n" + inner,
+        b"Content-Length: 5\r\n" + length + b"\r\n" + inner,
+        b"Content-Length: %d, 5\r\n\r\n" % len(inner) + inner,
+        b"X: a\rContent-Length: 0\r\n" + length + b"\r\n" + inner,
+        b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + b"GET /",
+        b"Transfer-Encoding: xchunked\r\n" + length + b"\r\n" + inner,
+        b"Transfer-Encoding\r\n: chunked\r\n\r\n0\r\n\r\n" + inner,
+    ]
 
     def client():
         for attempt in attempts * 3:
             with connect(port) as connection, contextlib.suppress(OSError):
-                connection.sendall(attempt)
+                connection.sendall(b"POST /classify HTTP/1.1\r\n" + host + attempt)
                 connection.shutdown(socket.SHUT_WR)
                 answer = b"".join(iter(lambda c=connection: c.recv(65536), b""))
                 assert b'"models"' not in answer, attempt
@@ -185,7 +185,7 @@ def run_threads(calls, stack):
     def guarded(function, *arguments):
         try:
             function(*arguments)
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             errors.append(error)
 
     def finish(threads):

@@ -132,7 +132,7 @@ def test_a_picture_of_the_largest_size_and_a_light_drawing_on_dark_are_answered(
 def test_the_models_to_choose_from_and_pictures_to_try(app):
     content = ask(app, "/choices")[2]
     found = {each["name"]: each["labels"] for each in content["models"]}
-    assert list(found)[0] == "paper.doc"
+    assert next(iter(found)) == "paper.doc"
     assert set(found) == {path.name for path in (ROOT / "models").glob("*.doc")}
     assert found["paper.doc"] == ["0", "1"]
     assert {sample["label"] for sample in content["samples"]} == set("0123456789")
@@ -246,11 +246,14 @@ def test_text_in_a_picture_takes_no_memory(app, monkeypatch):
         (400, "/progress?after=x", {}),
         (411, "/classify", {"body": b"", "CONTENT_LENGTH": None}),
         (411, "/classify", {"body": ONE, "HTTP_TRANSFER_ENCODING": "gzip"}),
-        *((400, "/classify", {"body": ONE, "CONTENT_LENGTH": text}) for text in ("-1", "+5", "1_0", "5, 6", "\xb2", "9" * 50)),
+        *((400, "/classify", {"body": ONE, "CONTENT_LENGTH": text})
+          for text in ("-1", "+5", "1_0", "5, 6", "\xb2", "9" * 50)),
         (400, "/classify", {"body": ONE, "CONTENT_LENGTH": str(len(ONE) + 1)}),
         (413, "/classify", {"body": ONE, "CONTENT_LENGTH": "200001"}),
-        *((403, "/", {"HTTP_HOST": host}) for host in ("example.org:8000", "localhost", "localhost:1", "", None, "127.0.0.1.evil.org:8000")),
-        *((403, "/classify", {"body": ONE, "HTTP_ORIGIN": origin}) for origin in ("http://example.org", "null", "https://localhost:8000")),
+        *((403, "/", {"HTTP_HOST": host})
+          for host in ("example.org:8000", "localhost", "localhost:1", "", None, "127.0.0.1.evil.org:8000")),
+        *((403, "/classify", {"body": ONE, "HTTP_ORIGIN": origin})
+          for origin in ("http://example.org", "null", "https://localhost:8000")),
         *((403, "/classify", {"body": ONE, "HTTP_SEC_FETCH_SITE": site}) for site in ("cross-site", "same-site")),
         (403, "/progress", {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_SEC_FETCH_MODE": "no-cors"}),
         (403, "/classify", {"body": ONE, "HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_SEC_FETCH_MODE": "navigate"}),
@@ -415,7 +418,6 @@ def start_demo(folder, server, *arguments):
     process = subprocess.Popen(
         [sys.executable, "-W", "error", str(ROOT / "demo.py"), "--port", "0", *arguments], cwd=folder, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     said = process.stdout.readline()
     found = re.fullmatch(r"open http://\S+:(\d+)/ in a browser(, on a phone .*)?; Ctrl-C ends this\n", said)
