@@ -6,6 +6,7 @@ const PEN = SIDE * 3 / 32;  // 3 pixels of the network's 32
 const SENT = 256;  // pixels that are sent, at most, both ways: 8 for each that the network sees
 const TRIMMED = SENT * 24 / 32;  // what the server scales ink to: sent as large as that, it stays as it is
 const ARROWS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
+const EMPTY = "The square is empty: draw one character in it.", GONE = "The server does not answer. Is demo.py still running?";
 let marks = [];  // what was done, in order: {points: [[x, y], ...]}, {picture}, or {} where all was cleared
 let stroke = null;  // the points of the stroke that is being drawn
 let pointer = null;  // the pointer that draws it; others are passed over
@@ -74,7 +75,12 @@ function compose() {  // what is sent: a picture without the paper around it; st
 }
 
 function isEmpty() { return !visible().some(mark => mark.points || mark.picture); }
-function changed() { repaint(); ask(); }
+function changed() {
+  repaint();
+  if (!isEmpty() && $("status").textContent === EMPTY) tell("");
+  ask();
+}
+
 function add(mark) { marks.push(mark); stroke = null; changed(); }
 function undo() { if (stroke || marks.pop()) { stroke = null; changed(); } }
 function clear() { if (!isEmpty()) add({}); }
@@ -105,7 +111,7 @@ function ask(wait = 0) {
 
 async function question() {
   due = false;
-  if (isEmpty()) return show("The square is empty: draw one character in it.");
+  if (isEmpty()) return show(EMPTY);
   if (!models.length && !await choose()) return ask(AGAIN);
   busy = true;
   last = performance.now();
@@ -122,7 +128,7 @@ async function question() {
     else if (answer.blank && !stroke) text = "There is no ink in this picture.";
   } catch {
     status = 0;
-    text = "The server does not answer. Is demo.py still running?";
+    text = GONE;
   }
   busy = false;
   if (status === 404) await choose();  // it serves other models by now
@@ -146,7 +152,7 @@ async function choose() {  // the models and samples that the server has; whethe
     describe();
     return true;
   } catch {
-    show("The server does not answer. Is demo.py still running?");
+    show(GONE);
     return false;
   }
 }

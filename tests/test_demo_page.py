@@ -213,8 +213,8 @@ class Page:
 
     def places(self):
         """Where everything stands."""
-        script = """const all = "h1, h2, #square, #undo, #status, li, #steps canvas, #samples button";
-            return [...document.querySelectorAll(all)].map(element => Object.values(element.getBoundingClientRect().toJSON()))"""
+        script = """return [...document.querySelectorAll("h1, h2, #square, #undo, #status, li, canvas, #samples button")]
+            .map(element => Object.values(element.getBoundingClientRect().toJSON()))"""
         return self.run(script)
 
     def axe(self):
