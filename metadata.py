@@ -148,6 +148,7 @@ class Follower:
         self._columns = self._columns or (5 if len(fields) == 5 else 4)
         row = _row(fields) if len(fields) == self._columns else None
         if row is None and line.endswith("\n"):
+            self._mark = None  # the next time from line 1
             raise InputError(
                 f"{self.path}, line {self._line}: expected generation, label, cross entropy, softmax of the first label"
                 f"{' and predicted label' if self._columns == 5 else ''}, found {line.strip()[:60]!r}"

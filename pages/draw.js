@@ -143,18 +143,16 @@ async function question() {
 }
 
 async function choose() {  // the models and samples that the server has; whether it said
-  try {
-    const found = await (await fetch("choices")).json(), chosen = $("model").value;
+  const found = await getJson("choices"), chosen = $("model").value;
+  if (!found) show(GONE);
+  else {
     models = found.models;
     $("model").replaceChildren(...models.map(({name}) => make("option", {value: name, textContent: name})));
     $("model").value = models.some(({name}) => name === chosen) ? chosen : models[0]?.name ?? "";
     $("samples").replaceChildren(...found.samples.map(sample));
     describe();
-    return true;
-  } catch {
-    show(GONE);
-    return false;
   }
+  return found !== null;
 }
 
 function sample({label, picture}) {
@@ -194,8 +192,8 @@ function tell(text, label = "") {  // in the live region, which is silent while 
 function bars(shares) {  // {label: share, or null where it is not known}
   const labels = Object.keys(shares).sort((a, b) => shares[b] - shares[a]);
   $("bars").style.setProperty("--wide", `${0.8 * Math.min(12, Math.max(2, ...labels.map(label => label.length)))}rem`);
-  $("bars").toggleAttribute("tabindex", labels.length > 10);  // it scrolls
-  if (labels.length > 10) $("bars").tabIndex = 0;
+  if (labels.length > 10) $("bars").tabIndex = 0;  // it scrolls
+  else $("bars").removeAttribute("tabindex");
   $("bars").replaceChildren(...labels.map(label => {
     const bar = make("i"), share = shares[label];
     bar.style.setProperty("--share", `${100 * (share ?? 0)}%`);
@@ -224,7 +222,7 @@ const STEPS = [
   {name: "pooled_1", title: "Max pooling 1", what: "6 maps 14×14", size: 14, across: 2, range: []},
   {name: "maps_2", title: "Convolution 2", what: "6 maps 10×10, ReLU", size: 10, across: 2, range: []},
   {name: "pooled_2", title: "Max pooling 2", what: "6 maps 5×5", size: 5, across: 2, range: []},
-  {name: "softmax", title: "Outputs", what: "fully connected, softmax", size: 1, across: 1, range: [0, 1]},
+  {name: "softmax", title: "Outputs", what: "softmax", size: 1, across: 1, range: [0, 1]},
 ];
 let inside = null;  // every step's numbers
 let cell = null;  // the cell at hand: {step, map, row, column}
@@ -308,11 +306,14 @@ function grid(caption, found, side, best) {
 
 function explain() {  // the cell at hand, as on a blackboard
   const {step, map, row, column} = cell, {title, name, size} = STEPS[step], lines = [];
-  const value = inside[name][(map * size + row) * size + column], windows = sources(cell).map(source => values(step - 1, source));
-  const place = step === 5 ? `output ${inside.labels[map]}` : `${step ? `map ${map + 1}, ` : ""}row ${row + 1}, column ${column + 1}`;
+  const value = inside[name][(map * size + row) * size + column];
+  const windows = sources(cell).map(source => values(step - 1, source));
+  const place = step === 5 ? `output ${inside.labels[map]}`
+    : `${step ? `map ${map + 1}, ` : ""}row ${row + 1}, column ${column + 1}`;
   let text;
   if (step === 0) {
-    text = `${say(value)}${value === 255 ? ", white paper" : value === 0 ? ", black ink" : ""}: the largest of red, green and blue`;
+    const what = {0: ", black ink", 255: ", white paper"}[value] ?? "";
+    text = `${say(value)}${what}: the largest of red, green and blue`;
   } else if (step === 2 || step === 4) {
     lines.push(make("div", {className: "sum"}, grid("2×2 values", windows[0], 2, value), `largest: ${say(value)}`));
     text = `the largest of ${windows[0].map(say).join(", ")} is ${say(value)}`;
@@ -323,7 +324,8 @@ function explain() {  // the cell at hand, as on a blackboard
       const products = window.map((number, j) => number * kernel[j]), sum = products.reduce((a, b) => a + b);
       const from = step === 1 ? "5×5 pixels" : `${step === 3 ? "5×5 of map" : "map"} ${i + 1}`;
       const all = step === 1 ? [" = ", grid("products", products, 5)] : [` = ${say(sum)}`];
-      lines.push(make("div", {className: "sum"}, grid(from, window, 5), " × ", grid(step === 5 ? "its weights" : "kernel", kernel, 5), ...all));
+      const table = grid(step === 5 ? "its weights" : "kernel", kernel, 5);
+      lines.push(make("div", {className: "sum"}, grid(from, window, 5), " × ", table, ...all));
       return sum;
     });
     if (step === 5) parts.push(weights[map * width + 150]);
@@ -338,7 +340,8 @@ function explain() {  // the cell at hand, as on a blackboard
 
 function finish(map) {  // from an output's sum to its probability
   const {outputs, scaled, softmax, output_sum: sum} = inside, all = outputs.reduce((a, b) => a + b);
-  const shared = scaled[map] === outputs[map] ? "" : ` its share of ${say(sum)}: ${say(outputs[map])} of ${say(all)} is ${say(scaled[map])};`;
+  const shared = scaled[map] === outputs[map] ? ""
+    : ` its share of ${say(sum)}: ${say(outputs[map])} of ${say(all)} is ${say(scaled[map])};`;
   return `without its sign ${say(outputs[map])};${shared} e to that power as a share of all: ${percent(softmax[map])}`;
 }
 
@@ -361,7 +364,9 @@ function makeStep(step, index) {
   Object.entries({role: "application", "aria-label": `${step.title}, ${step.what}`, "aria-describedby": "inside-how cell"})
     .forEach(([name, value]) => step.canvas.setAttribute(name, value));
   on(step.canvas, "pointermove pointerdown", event => pick(index, ...shares(event)));
-  on(step.canvas, "focus", () => { if (cell?.step !== index && step.canvas.matches(":focus-visible")) pick(index, 0.25, 0.2); });
+  on(step.canvas, "focus", () => {
+    if (cell?.step !== index && step.canvas.matches(":focus-visible")) pick(index, 0.25, 0.2);
+  });
   on(step.canvas, "keydown", event => {
     if (!ARROWS[event.key] || cell?.step !== index) return;
     event.preventDefault();
@@ -370,9 +375,11 @@ function makeStep(step, index) {
       const next = at[axis] + way, gap = wide > 1 && way && (next + wide) % wide === step.size;
       return (next + (gap ? way : 0) + 0.5) * step.scale;
     });
-    if (x > 0 && y > 0 && x < step.canvas.width && y < step.canvas.height) pick(index, x / step.canvas.width, y / step.canvas.height);
+    const {width, height} = step.canvas;
+    if (x > 0 && y > 0 && x < width && y < height) pick(index, x / width, y / height);
   });
-  return make("div", {}, make("h3", {textContent: step.title}), make("p", {className: "quiet", textContent: step.what}), step.canvas);
+  const what = make("p", {className: "quiet", textContent: step.what});
+  return make("div", {}, make("h3", {textContent: step.title}), what, step.canvas);
 }
 
 // The pointer, the keyboard, files
@@ -429,6 +436,7 @@ on($("undo"), "click", undo);
 on($("clear"), "click", clear);
 on($("file"), "change", event => { take(event.target.files[0]); event.target.value = ""; });
 on($("model"), "change", () => { describe(); ask(); });
+on(window, "focus", choose);  // there may be others by now
 on(document, "paste", event => take(event.clipboardData.files[0]));
 on(document, "dragover drop dragleave", event => {
   event.preventDefault();

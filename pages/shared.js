@@ -12,7 +12,7 @@ const color = name => getComputedStyle(document.documentElement).getPropertyValu
 
 function say(number) {  // as a teacher writes it: whole numbers whole, others with four digits
   const rounded = Number.isInteger(number) || Math.abs(number) >= 1000 ? Math.round(number) : +number.toPrecision(4);
-  return rounded.toLocaleString("en", {maximumFractionDigits: 12}).replace("-", "−");
+  return (rounded + 0).toLocaleString("en", {maximumFractionDigits: 12}).replace("-", "−");
 }
 
 function percent(share) { return share > 0 && share < 0.0005 ? "<0.1%" : `${(share * 100).toFixed(1)}%`; }

@@ -89,12 +89,14 @@ function trend(column) {  // the mean of the dots around each; towards the ends 
 function ticks(low, high) {  // round numbers, some five of them
   const rough = (high - low) / 5, power = 10 ** Math.floor(Math.log10(rough));
   const each = [1, 2, 5, 10].find(factor => factor * power >= rough) * power;
-  return Array.from({length: Math.floor(high / each + 1e-9) - Math.ceil(low / each - 1e-9) + 1}, (_, i) => (Math.ceil(low / each - 1e-9) + i) * each);
+  const first = Math.ceil(low / each - 1e-9), last = Math.floor(high / each + 1e-9);
+  return Array.from({length: last - first + 1}, (_, i) => (first + i) * each);
 }
 
 function graph(canvas, name, column, unit) {
   if (!dots.length) return;
-  const width = canvas.clientWidth, height = Math.round(Math.min(300, Math.max(200, width / 2))), dense = devicePixelRatio || 1;
+  const width = canvas.clientWidth, height = Math.round(Math.min(300, Math.max(200, width / 2)));
+  const dense = devicePixelRatio || 1;
   [canvas.width, canvas.height] = [width * dense, height * dense];
   const context = canvas.getContext("2d"), [left, right, top, bottom] = [48, width - 12, 8, height - 24];
   const whole = dots.filter(([generation]) => generation >= 100), seen = (whole.length ? whole : dots).map(dot => dot[column]);
@@ -102,7 +104,8 @@ function graph(canvas, name, column, unit) {
   const last = dots.at(-1), x = generation => left + (right - left) * generation / last[0];
   const y = value => bottom - (bottom - top) * Math.max(0, value - low) / (high - low), line = trend(column);
   context.scale(dense, dense);
-  Object.assign(context, {font: "12px system-ui, sans-serif", fillStyle: color("quiet"), strokeStyle: color("line"), textBaseline: "middle"});
+  Object.assign(context, {font: "12px system-ui, sans-serif", textBaseline: "middle", fillStyle: color("quiet"),
+    strokeStyle: color("line")});
   for (const [values, across] of [[ticks(low, high), true], [ticks(0, last[0]), false]]) {
     for (const value of values) {
       context.beginPath();

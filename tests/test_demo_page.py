@@ -119,6 +119,8 @@ class Page:
         self.browser = browser
 
     def open(self, address):
+        self.browser.get("about:blank")
+        self.browser.get_log("browser")  # what the last test's page said to its server's end
         self.resize(1200, 800)
         self.browser.get(address)
 
@@ -213,7 +215,7 @@ class Page:
 
     def places(self):
         """Where everything stands."""
-        script = """return [...document.querySelectorAll("h1, h2, #square, #undo, #status, li, canvas, #samples button")]
+        script = """return [...document.querySelectorAll("h1, h2, #square, #undo, #status, li, canvas, #keys")]
             .map(element => Object.values(element.getBoundingClientRect().toJSON()))"""
         return self.run(script)
 
