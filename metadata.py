@@ -179,16 +179,16 @@ def _columns(fields, columns, lines):
     if not lines or len(fields) != columns * lines:
         return None
     try:
-        numbers = [list(map(kind, fields[i::columns])) for i, kind in ((0, int), (2, float), (3, float))]
+        generations = np.array(list(map(int, fields[0::columns])))
+        errors, softmax = (np.array(list(map(float, fields[i::columns]))) for i in (2, 3))
     except ValueError:
         return None
-    generations = np.array(numbers[0])
     counted = generations.dtype.kind == "i" and generations[0] >= 0 and (np.diff(generations) == 1).all()
-    if not counted or not np.isfinite(numbers[1:]).all():
+    if not counted or not np.isfinite(errors).all() or not np.isfinite(softmax).all():
         return None
-    texts = [np.array(fields[i::columns] if i < columns else [""] * lines) for i in (1, 4)]
-    rows = np.empty(lines, list(zip(COLUMNS, ("i8", texts[0].dtype, "f8", "f8", texts[1].dtype))))
-    for name, values in zip(COLUMNS, (generations, texts[0], *numbers[1:], texts[1])):
+    labels, predicted = (np.array(fields[i::columns] if i < columns else [""] * lines) for i in (1, 4))
+    rows = np.empty(lines, list(zip(COLUMNS, ("i8", labels.dtype, "f8", "f8", predicted.dtype))))
+    for name, values in zip(COLUMNS, (generations, labels, errors, softmax, predicted)):
         rows[name] = values
     return rows
 

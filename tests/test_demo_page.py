@@ -291,7 +291,7 @@ def test_it_answers_while_one_draws_ten_times_a_second_at_most_and_never_says_em
     page.best("0")
     times = [moment for moment, _ in questions]
     assert len(times) > 5
-    assert min(np.diff(times)) > 0.08
+    assert len(times) <= 10 * (times[-1] - times[0]) + 2
     said = page.run("return said")
     assert not [text for text in said if "empty" in text]
     assert next(text for text in said if "best guess" in text).endswith("off")  # a screen reader hears the last alone
