@@ -5,6 +5,7 @@ generation: generation, label, cross entropy, softmax of the first label, predic
 """
 
 import contextlib
+import io
 import math
 import os
 import re
@@ -14,6 +15,7 @@ import numpy as np
 from support.files import InputError, write_whole
 
 HEADER = "Training started (unix time): {!r}\nCurrent generation: {:>12}\n\n\n"  # line 2 is written over in place
+BLOCK = 1 << 20  # bytes of a log that are read at once
 COLUMNS = ("generation", "label", "cross_entropy", "softmax", "predicted")
 
 
@@ -91,26 +93,68 @@ def read_metadata(path):
     Takes our logs and those of the paper's authors (four columns: `predicted` is then empty), whatever their header
     says. A last line that was cut off is left out. Raises InputError with the line for anything else.
     """
-    blocks, rows, columns = [], [], None
-    with open(path, encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, 1):
-            fields = line.split()
-            if number <= 2 or not fields:
-                continue
-            columns = columns or (5 if len(fields) == 5 else 4)
-            complete = line.endswith("\n") or columns == 4  # only ours surely ends each line with a newline
-            row = _row(fields) if len(fields) == columns else None
-            if row is None and complete and line.endswith("\n"):
-                raise InputError(
-                    f"{path}, line {number}: expected generation, label, cross entropy, softmax of the first label"
-                    f"{' and predicted label' if columns == 5 else ''}, found {line.strip()[:60]!r}"
-                )
-            if row is not None and complete:
-                rows.append(row)
-            if len(rows) == 50_000:
-                blocks.append(_block(rows))
-                rows = []
-    return np.concatenate([*blocks, _block(rows)])
+    return np.concatenate([*Follower(path).blocks(to_the_end=True), _block([])])
+
+
+class Follower:
+    """Reads a log while it is written: each time only what came since. `begun` counts how often it began at line 1.
+
+    It does so again where another training's log took the place of the one it knew, or where --resume dropped rows.
+    """
+
+    def __init__(self, path):
+        self.path, self.begun, self._mark = path, 0, None
+
+    def blocks(self, to_the_end=False):
+        """The rows that came since, as arrays like read_metadata()'s, of some 20,000 rows each.
+
+        to_the_end: the file is whole, its last line needs no newline. Raises InputError, or OSError.
+        """
+        with open(self.path, "rb") as file:
+            mark = (os.fstat(file.fileno()).st_ino, file.readline())
+            if mark != self._mark or not self._goes_on(file):
+                self._mark, self._place, self._line, self._columns, self._last = mark, 0, 0, None, b""
+                self.begun += 1
+            file.seek(self._place)
+            while data := file.read(BLOCK):
+                data += file.readline()
+                whole = data if to_the_end else data[: data.rfind(b"\n") + 1]
+                if not whole:
+                    return  # a line is being written
+                rows = self._rows(whole.decode(errors="replace"))
+                self._place, self._last = self._place + len(whole), whole[-100:]
+                yield rows
+
+    def _goes_on(self, file):
+        """Whether what was read last still stands where it stood; line 2, in the header, is written over."""
+        file.seek(self._place - len(self._last))
+        return self._line <= 4 or file.read(len(self._last)) == self._last
+
+    def _rows(self, text):
+        """The rows in some lines, as an array: column by column where they are as training writes them, else singly."""
+        lines = text.count("\n")
+        rows = _columns(text.split(), self._columns, lines) if self._columns and text.endswith("\n") else None
+        if rows is None:
+            return _block([row for row in map(self._row, io.StringIO(text)) if row])
+        self._line += lines
+        return rows
+
+    def _row(self, line):
+        """One line as a row; None where it has none, as the header and a last line that was cut off."""
+        self._line += 1
+        fields = line.split()
+        if self._line <= 2 or not fields:
+            return None
+        self._columns = self._columns or (5 if len(fields) == 5 else 4)
+        row = _row(fields) if len(fields) == self._columns else None
+        if row is None and line.endswith("\n"):
+            self._mark = None  # the next time from line 1
+            raise InputError(
+                f"{self.path}, line {self._line}: expected generation, label, cross entropy, softmax of the first label"
+                f"{' and predicted label' if self._columns == 5 else ''}, found {line.strip()[:60]!r}"
+            )
+        complete = line.endswith("\n") or self._columns == 4  # only ours surely ends each line with a newline
+        return row if complete else None
 
 
 def read_header(path):
@@ -128,6 +172,25 @@ def _row(fields):
     except ValueError:
         return None
     return row if 0 <= row[0] < 2**63 and math.isfinite(row[2]) and math.isfinite(row[3]) else None
+
+
+def _columns(fields, columns, lines):
+    """The fields of so many lines as an array; None where they are not rows that count on from one to the next."""
+    if not lines or len(fields) != columns * lines:
+        return None
+    try:
+        generations = np.array(list(map(int, fields[0::columns])))
+        errors, softmax = (np.array(list(map(float, fields[i::columns]))) for i in (2, 3))
+    except ValueError:
+        return None
+    counted = generations.dtype.kind == "i" and generations[0] >= 0 and (np.diff(generations) == 1).all()
+    if not counted or not np.isfinite(errors).all() or not np.isfinite(softmax).all():
+        return None
+    labels, predicted = (np.array(fields[i::columns] if i < columns else [""] * lines) for i in (1, 4))
+    rows = np.empty(lines, list(zip(COLUMNS, ("i8", labels.dtype, "f8", "f8", predicted.dtype))))
+    for name, values in zip(COLUMNS, (generations, labels, errors, softmax, predicted)):
+        rows[name] = values
+    return rows
 
 
 def _block(rows):

@@ -1,0 +1,53 @@
+"use strict";
+// What both pages use.
+const $ = id => document.getElementById(id);
+const make = (tag, properties = {}, ...children) => {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+};
+const on = (element, names, action) => names.split(" ").forEach(name => element.addEventListener(name, action));
+const numbers = text => new Float32Array(Uint8Array.from(atob(text), character => character.charCodeAt(0)).buffer);
+const color = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`);
+
+function say(number) {  // as a teacher writes it: whole numbers whole, others with four digits
+  const rounded = Number.isInteger(number) || Math.abs(number) >= 1000 ? Math.round(number) : +number.toPrecision(4);
+  return (rounded + 0).toLocaleString("en", {maximumFractionDigits: 12}).replace("-", "−");
+}
+
+function percent(share) { return share > 0 && share < 0.0005 ? "<0.1%" : `${(share * 100).toFixed(1)}%`; }
+
+// Square maps, one after the other in `values`, so many side by side with a gap of one cell, unless they are single cells:
+// from black at `low`, or each map's own lowest value, to white at `high`, or its own highest. Returns a cell's width.
+function paintMaps(canvas, values, size, across, low, high) {
+  const count = values.length / (size * size), scale = Math.round(240 / size), pitch = size > 1 ? size + 1 : 1;
+  const [columns, rows] = [Math.min(across, count), Math.ceil(count / across)].map(side => side * pitch - pitch + size);
+  const small = make("canvas", {width: columns, height: rows}), image = new ImageData(columns, rows);
+  for (let map = 0; map < count; map++) {
+    const own = values.subarray(map * size * size, (map + 1) * size * size);
+    const least = low ?? Math.min(...own), most = high ?? Math.max(...own);
+    own.forEach((value, i) => {
+      const x = map % across * pitch + i % size, y = Math.floor(map / across) * pitch + Math.floor(i / size);
+      const grey = most > least ? 255 * (value - least) / (most - least) : 0;
+      image.data.set([grey, grey, grey, 255], 4 * (y * columns + x));
+    });
+  }
+  small.getContext("2d").putImageData(image, 0, 0);
+  if (canvas.width !== columns * scale || canvas.height !== rows * scale) {
+    [canvas.width, canvas.height] = [columns * scale, rows * scale];
+  }
+  const context = canvas.getContext("2d");
+  context.imageSmoothingEnabled = false;
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(small, 0, 0, canvas.width, canvas.height);
+  return scale;
+}
+
+async function getJson(address) {  // what the server says; null where it does not
+  try {
+    const reply = await fetch(address);
+    return await reply.json();
+  } catch {
+    return null;
+  }
+}
