@@ -1,6 +1,7 @@
 """sources/fonts.py: characters drawn from fonts, plain and varied; and the pictures in dataset/, which are its own."""
 
 import hashlib
+import os
 
 import numpy as np
 import pytest
@@ -17,9 +18,11 @@ from sources.fonts import (
     MISSING,
     PENS,
     TRIMMED,
+    choose_variation,
     cut_glyph,
     draw,
-    draw_plain,
+    draw_list,
+    draw_one,
     draw_sets,
     draw_varied,
     find_faces,
@@ -126,7 +129,7 @@ def test_transform_turns_about_the_middle():
 
 def test_varied_pictures_are_in_the_middle_and_of_their_size(glyph, rng):
     for _ in range(100):
-        picture = vary(glyph, rng)
+        picture = vary(glyph, *choose_variation(rng))
         rows, columns = ink_of(picture)
         assert 19 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= 27
         assert abs(rows.min() + rows.max() - 31) <= 5
@@ -150,8 +153,8 @@ def test_a_set_is_whole_and_unlike_the_others(glyph, rng):
     part = [("b.ttf", {"0": glyph.rotate(30), "1": None}.get)]
     shared = [("c.ttf", {"0": glyph, "1": glyph.rotate(30)}.get)] * 3  # one label as in a.ttf
     drawings = draw_sets(part + whole + shared, ["0", "1"], 50, rng).values()
-    assert {(drawing.path, drawing.label, drawing.height) for drawing in drawings} == {
-        ("a.ttf", label, height) for label in "01" for height in HEIGHTS
+    assert {(drawing.path, drawing.label, drawing.how) for drawing in drawings} == {
+        ("a.ttf", label, (height,)) for label in "01" for height in HEIGHTS
     }
     assert len(drawings) == 2 * len(HEIGHTS)
     assert [label for label, _ in draw_sets(whole, ["1", "0"], 2, rng)] == ["1", "0"] * 2
@@ -173,12 +176,12 @@ def test_families_are_split_whole(rng):
 def test_a_drawing_names_what_draws_it_again(fonts, rng):
     families = find_faces([fonts])
     drawings, unseen = draw(families[4:], families[:4], ["0", "7"], 4, rng)
-    assert {drawing.height for drawing in drawings} <= set(HEIGHTS)
+    assert {drawing.how for drawing in drawings} <= {(height,) for height in HEIGHTS}
     for drawing in drawings + unseen:
         glyph = open_font(drawing.path, ["0", "7"])(drawing.label)
-        assert draw_plain(drawing.path, drawing.label, glyph, drawing.height).picture == drawing.picture
+        assert draw_one(drawing.path, drawing.label, glyph, drawing.how).picture == drawing.picture
     for one, other in zip(drawings[::2], drawings[1::2]):
-        assert (one.path, one.label, one.height) == (other.path, "0", other.height)
+        assert (one.path, one.label, one.how) == (other.path, "0", other.how)
         assert other.label == "7"
 
 
@@ -231,6 +234,12 @@ def test_varied_with_families_held_out(fonts, tmp_path, run_script):
         assert len(training) == 40
         assert unseen
         assert not training & unseen
+    for end in ("", "-held-out"):  # what fonts.txt lists draws it again
+        listed, again = f"a{end}/fonts.txt", f"again{end}"
+        done = run_script("sources.fonts", "--from", listed, "--dataset", again, "--fonts", fonts, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert pixels_in(tmp_path / f"a{end}") == pixels_in(tmp_path / again)
+        assert (tmp_path / listed).read_bytes() == (tmp_path / again / "fonts.txt").read_bytes()
     assert run_script("sources.fonts", "--dataset", "c", *arguments, "--labels", 0, cwd=tmp_path).returncode == 0
     (tmp_path / "a" / "0").rename(tmp_path / "zeros")
     refused = run_script("sources.fonts", "--dataset", "a", "--labels", 0, "--hold-out", 0.5, cwd=tmp_path)
@@ -281,3 +290,38 @@ def test_no_shipped_picture_is_a_copy_of_a_real_one(real_pictures):
     real = marks(path for path, _ in real_pictures)
     assert len(ours & real) <= 2  # two fonts may draw one shape; a copied folder would have hundreds
     assert SHARED.is_dir()
+
+
+def test_the_shipped_pictures_are_drawn_again_from_the_fonts_here(tmp_path):
+    lines = (ROOT / "dataset" / "fonts.txt").read_text().splitlines()
+    lines = [line for line in lines if not line.startswith("#")]
+    assert len(lines) == 260
+    here = {number: line for number, line in enumerate(lines, 1) if os.path.exists(line.split("\t")[2])}
+    if not here:
+        pytest.skip("none of the fonts of dataset/ is on this machine")
+    (tmp_path / "fonts.txt").write_text("\n".join(here.values()))
+    drawings = iter(draw_list(tmp_path / "fonts.txt", []))
+    for number in here:
+        for label, drawing in zip("0123456789", drawings):
+            with Image.open(pictures.picture_path(ROOT / "dataset", label, number)) as shipped:
+                assert drawing.label == label
+                assert drawing.picture.tobytes() == shipped.tobytes(), (number, drawing.path)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("0\tfonts-none\t/absent/a.ttf\t00000000\t24", "/absent/a.ttf is missing; sudo apt install fonts-none"),
+        ("0\t-\ta.ttf\t00000000\t24", "a.ttf is missing; name its folder with --fonts"),
+        ("0\t-\tb.ttf\t00000000\t24", "b.ttf is another version, e3b0c442; its pictures would differ"),
+        ("0 fonts-none", "expected labels, package, file, checksum and how, between tabs"),
+    ],
+)
+def test_a_list_that_cannot_be_drawn_is_one_line(tmp_path, run_script, line, said):
+    (tmp_path / "b.ttf").write_bytes(b"")
+    (tmp_path / "list.txt").write_text(f"# head\n{line}\n")
+    done = run_script("sources.fonts", "--from", "list.txt", "--dataset", "d", "--fonts", ".", cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "list.txt, line 2: " in done.stderr
+    assert said in done.stderr
+    assert not (tmp_path / "d").exists()
