@@ -29,10 +29,13 @@ from support.commandline import progress_line, run
 from support.files import InputError, write_whole
 from support.pictures import has_pictures
 
-FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "/Library/Fonts", "/System/Library/Fonts",
-                "C:/Windows/Fonts")  # fmt: skip
+FONT_FOLDERS = ("/usr/share/fonts", "/usr/share/texmf/fonts", "/usr/share/hershey-fonts", "/usr/local/share/fonts",
+                "/Library/Fonts", "/System/Library/Fonts", "C:/Windows/Fonts")  # fmt: skip
 # Families that draw symbols, keys or ornaments where others have digits and letters.
-NO_LETTERS = re.compile("(?i)dingbat|symbol|initial|keyboard|keyfont|integrals|ornament|emoji|icon|D050000L")
+NO_LETTERS = re.compile(
+    "(?i)dingbat|symbol|initial|keyboard|keyfont|integrals|ornament|emoji|icon|D050000L"
+    "|^(astro|cyril|greek|japan|marker|math|meteo|music|symbolic|timesg$)"
+)
 STYLES = [(False, False), (True, False), (False, True), (True, True)]  # (bold, italic): Chars74K has each font in all
 BOLD, ITALIC = re.compile("(?i)bold|black|heavy"), re.compile("(?i)italic|oblique|slant")
 WEIGHTS = re.compile(  # what the names of one family's weights and widths end in
@@ -52,6 +55,9 @@ LEAN = (0.5, 0.5)  # pixels right and down: of an odd number of pixels around a 
 GLYPH = 3 * TRIMMED  # pixels, the longer side of the glyph that is varied
 MARGIN = GLYPH // 4  # pixels around it, room for thicker strokes, turning and slanting
 PENS = (-5, -3, 0, 0, 0, 3, 5, 7)  # strokes thinner or thicker: the filter's side, in pixels of the glyph
+STROKES = (2.2, 4.2)  # pixels of 32, wide: what pens draw
+PEN_SHARE = 0.7  # of the varied pictures: drawn with such strokes
+PEN = 3  # pixels of 32, wide: a Hershey font's strokes, plain
 LEAST_INK = 0.4  # a stroke made thinner keeps at least this share of its ink; otherwise it stays as it is
 TURN, SLANT, STRETCH = 4.0, 0.10, 0.08  # standard deviations: degrees, across per down, natural logarithm of the ratio
 SIDES = (22, 23, 24, 24, 24, 24, 25, 26)  # pixels, the longer side of a varied picture
@@ -76,15 +82,56 @@ def find_faces(folders):
     for path in [os.path.join(root, name) for root, _, names in places for name in sorted(names)]:
         if os.path.basename(os.path.dirname(os.path.dirname(path))) == "woff":
             continue  # where Debian keeps, for web pages, doubles of fonts that stand beside
-        if path.lower().endswith((".ttf", ".otf", ".pfb", ".woff")):
+        if path.lower().endswith((".ttf", ".otf", ".pfb", ".woff", ".jhf")):
             try:
-                family, style = ImageFont.truetype(path, DRAWN_AT).getname()
+                family, style = open_file(path).getname()
             except (OSError, ValueError):
-                continue  # not a font that Pillow can read
+                continue  # not a font that can be read
             if family and not NO_LETTERS.search(family):
                 bold, italic = (bool(words.search(style or "")) for words in (BOLD, ITALIC))
                 families.setdefault(family, []).append((path, (bold, italic)))
     return sorted(families.items())
+
+
+def open_file(path):
+    """A font, at the size at which characters are cut; a Hershey font as Strokes. Raises OSError, ValueError."""
+    return Strokes(path) if path.endswith(".jhf") else ImageFont.truetype(path, DRAWN_AT)
+
+
+class Strokes:
+    """A Hershey font (Debian's hershey-fonts-data): of each character in ASCII, the lines that a pen draws."""
+
+    def __init__(self, path):
+        self.path, self.lines = path, {}  # lines: {character: [[(x, y), ...], ...]}, in the font's units
+        with open(path, encoding="ascii") as file:
+            text = file.read().replace("\n", "")
+        while text.strip():  # a number in 5 places, how many pairs follow in 3, the sides, then points, around (R, R)
+            end = 8 + 2 * int(text[5:8])
+            points = [[(ord(x) - ord("R"), ord(y) - ord("R")) for x, y in zip(line[::2], line[1::2])]
+                      for line in text[10:end].split(" R")]  # fmt: skip
+            self.lines[chr(32 + len(self.lines))] = [line for line in points if line]
+            text = text[end:]
+
+    def getname(self):
+        """The family's name, and the style's."""
+        return os.path.splitext(os.path.basename(self.path))[0], ""
+
+    def draw(self, character):
+        """The character drawn with a round pen, PEN pixels wide when it is TRIMMED pixels at its longer side ("L")."""
+        places = [np.array(line, float) for line in self.lines.get(character, [])]
+        if not places:
+            return Image.new("L", (1, 1), "white")
+        low = np.concatenate(places).min(axis=0)
+        pen = DRAWN_AT * PEN / TRIMMED
+        scale = (DRAWN_AT - pen) / max(1, *np.ptp(np.concatenate(places), axis=0))
+        page = Image.new("L", (2 * DRAWN_AT, 2 * DRAWN_AT), "white")
+        draw = ImageDraw.Draw(page)
+        for line in places:
+            points = [tuple(point) for point in ((line - low) * scale + DRAWN_AT / 4).tolist()]
+            draw.line(points, "black", round(pen))
+            for x, y in points:
+                draw.ellipse((x - pen / 2, y - pen / 2, x + pen / 2, y + pen / 2), "black")
+        return page
 
 
 def split_families(families, share, rng):
@@ -116,9 +163,12 @@ def choose_faces(families, rng):
 
 def cut_glyph(font, character):
     """The character as the font draws it, cut to its ink, dark on white ("L"); None where it is empty."""
-    left, top, right, bottom = font.getbbox(character)
-    page = Image.new("L", (right - left + 8, bottom - top + 8), "white")
-    ImageDraw.Draw(page).text((4 - left, 4 - top), character, "black", font)
+    if isinstance(font, Strokes):
+        page = font.draw(character)
+    else:
+        left, top, right, bottom = font.getbbox(character)
+        page = Image.new("L", (right - left + 8, bottom - top + 8), "white")
+        ImageDraw.Draw(page).text((4 - left, 4 - top), character, "black", font)
     ink = ImageChops.invert(page).getbbox()
     return page.crop(ink) if ink else None
 
@@ -128,7 +178,7 @@ def open_font(path, labels):
 
     It has no glyph at all if it shows letters in one case, and there are letters among the labels.
     """
-    font = ImageFont.truetype(path, DRAWN_AT)
+    font = open_file(path)
     missing, *glyphs = [glyph and glyph.tobytes() for glyph in (cut_glyph(font, text) for text in (MISSING, *labels))]
     refused = {missing, *(glyph for glyph, times in Counter(glyphs).items() if times > 1)}
 
@@ -171,12 +221,26 @@ def height_of(glyph, side):
     return side * glyph.height / max(glyph.size)
 
 
-def choose_variation(rng):
-    """What vary() does to a glyph, at random: pen, turn, slant, stretch, side, right, down."""
+def choose_variation(glyph, rng):
+    """What vary() does to the glyph, at random: pen, turn, slant, stretch, side, right, down.
+
+    PEN_SHARE of them have strokes as wide as pens' are; the others keep more of the font's own.
+    """
     pen = PENS[rng.integers(len(PENS))]
+    stroke = rng.uniform(*STROKES) * GLYPH / TRIMMED  # pixels of the glyph
+    if rng.random() < PEN_SHARE:
+        change = 2 * round((stroke - stroke_of(scaled(glyph, GLYPH / max(glyph.size)))) / 2)
+        pen = max(-9, min(9, change + int(np.sign(change))))
     turn, slant, stretch = (round(float(value), 3) for value in rng.normal(0, (TURN, SLANT, STRETCH)))
     right, down = (SHIFTS[index] for index in rng.integers(len(SHIFTS), size=2))
     return pen, turn, slant, stretch, SIDES[rng.integers(len(SIDES))], right, down
+
+
+def stroke_of(glyph):
+    """How wide the glyph's strokes are, in pixels: twice its ink by the length of its edge."""
+    ink = np.pad(np.asarray(glyph) < 128, 1)
+    edge = (np.diff(ink, axis=0).sum() + np.diff(ink, axis=1).sum()) * np.pi / 4  # pi / 4: of edges in all directions
+    return 2 * ink.sum() / edge if edge else 0.0
 
 
 def vary(glyph, pen, turn, slant, stretch, side, right, down):
@@ -252,7 +316,7 @@ def draw_varied(fonts, labels, per_label, rng):
         glyphs = [(path, glyph) for path, glyph_of in fonts for glyph in [glyph_of(label)] if glyph]
         plain = (draw_one(path, label, glyph) for path, glyph in glyphs)
         turns = itertools.islice(itertools.cycle(glyphs), 3 * per_label)
-        varied = (draw_one(path, label, glyph, choose_variation(rng)) for path, glyph in turns)
+        varied = (draw_one(path, label, glyph, choose_variation(glyph, rng)) for path, glyph in turns)
         of_label = {}
         for drawing in itertools.chain(plain, varied):
             of_label.setdefault(mark(drawing), drawing)
@@ -341,7 +405,7 @@ def draw_list(path, folders):
     """The Drawings that a fonts.txt lists; files of no package are looked for below the folders. Raises InputError."""
     with open(path, encoding="utf-8") as file:
         lines = [(number, line.rstrip("\n")) for number, line in enumerate(file, 1) if not line.startswith("#")]
-    open_file = functools.cache(lambda name: ImageFont.truetype(name, DRAWN_AT))
+    opened = functools.cache(open_file)
     found = {
         name: os.path.join(root, name) for folder in folders for root, _, names in os.walk(folder) for name in names
     }
@@ -359,7 +423,7 @@ def draw_list(path, folders):
             raise InputError(f"{where}: {name} is missing; {what}")
         if checksum(file) != expected:
             raise InputError(f"{where}: {file} is another version, {checksum(file)}; its pictures would differ")
-        drawings += [draw_one(file, label, cut_glyph(open_file(file), label), how) for label in labels]
+        drawings += [draw_one(file, label, cut_glyph(opened(file), label), how) for label in labels]
     return drawings
 
 

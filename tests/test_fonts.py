@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 from conftest import ROOT, SHARED
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 import preprocessing
 import sources.fonts
@@ -16,6 +16,7 @@ from sources.fonts import (
     HEIGHTS,
     LEAN,
     MISSING,
+    PEN,
     PENS,
     TRIMMED,
     choose_variation,
@@ -29,9 +30,12 @@ from sources.fonts import (
     height_of,
     mark,
     one_case,
+    open_file,
     open_font,
     place,
+    scaled,
     split_families,
+    stroke_of,
     transform,
     vary,
     with_pen,
@@ -81,7 +85,7 @@ def test_a_font_of_capitals_is_noticed(fonts, glyph, monkeypatch):
 
 def test_a_plain_picture_is_centred_and_of_its_height(fonts):
     for family, faces in find_faces([fonts]):
-        font = ImageFont.truetype(faces[0][0], DRAWN_AT)
+        font = open_file(faces[0][0])
         for label, height in zip("017", HEIGHTS):
             glyph = cut_glyph(font, label)
             if glyph is None or glyph.width > glyph.height:
@@ -117,6 +121,34 @@ def test_pens_change_the_strokes_and_leave_some(glyph):
     assert with_pen(hairline, -3).tobytes() == hairline.tobytes()
 
 
+def test_the_width_of_a_stroke():
+    page = Image.new("L", (200, 200), "white")
+    ImageDraw.Draw(page).ellipse((10, 10, 190, 190), outline="black", width=12)
+    assert stroke_of(page) == pytest.approx(12, rel=0.1)
+    assert stroke_of(Image.new("L", (5, 5), "white")) == 0
+
+
+def test_varied_strokes_are_those_of_pens(glyph, rng):
+    strokes = [stroke_of(scaled(vary(glyph, *choose_variation(glyph, rng)).convert("L"), 4)) / 4 for _ in range(200)]
+    assert np.mean((np.array(strokes) > 2) & (np.array(strokes) < 4.5)) > 0.7
+
+
+def test_a_hershey_font_is_drawn_with_a_pen(tmp_path):
+    space, one, t = "  699  1JZ\n", "  700  3JZRFR[\n", "  701  6JZRFR[ RKF\nYF\n"  # a line that goes on
+    (tmp_path / "scripts.jhf").write_text(space + one + t)
+    (tmp_path / "greek.jhf").write_text(space)
+    (tmp_path / "broken.jhf").write_text("  699 xJZ\n")
+    assert [family for family, _ in find_faces([str(tmp_path)])] == ["scripts"]
+    font = open_file(str(tmp_path / "scripts.jhf"))
+    assert cut_glyph(font, " ") is None
+    assert cut_glyph(font, "0") is None
+    line, cross = (cut_glyph(font, character) for character in '!"')
+    pen = DRAWN_AT * PEN / TRIMMED
+    assert line.size == pytest.approx((pen, DRAWN_AT), abs=3)
+    assert cross.size == pytest.approx(((DRAWN_AT - pen) * 14 / 21 + pen, DRAWN_AT), abs=3)
+    assert place(line, height_of(line, TRIMMED)).getpixel((16, 16))[0] < 5
+
+
 def test_transform_turns_about_the_middle():
     page = Image.new("L", (60, 60), "white")
     ImageDraw.Draw(page).rectangle((10, 28, 49, 31), "black")
@@ -129,7 +161,7 @@ def test_transform_turns_about_the_middle():
 
 def test_varied_pictures_are_in_the_middle_and_of_their_size(glyph, rng):
     for _ in range(100):
-        picture = vary(glyph, *choose_variation(rng))
+        picture = vary(glyph, *choose_variation(glyph, rng))
         rows, columns = ink_of(picture)
         assert 19 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= 27
         assert abs(rows.min() + rows.max() - 31) <= 5
