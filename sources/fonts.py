@@ -21,7 +21,7 @@ import sys
 from collections import Counter, namedtuple
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageStat
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageStat, features
 
 from preprocessing import SIZE, TRIMMED
 from sources import parse, put_picture, source_parser
@@ -212,8 +212,10 @@ def place(glyph, height, shift=(0, 0)):
 
 
 def scaled(glyph, scale):
-    """The glyph made smaller or larger by a factor."""
-    return glyph.resize([max(1, round(side * scale)) for side in glyph.size], Image.LANCZOS)
+    """The glyph made smaller or larger by a factor; in two steps, since Pillow's versions differ in their order."""
+    width, height = (max(1, round(side * scale)) for side in glyph.size)
+    first = (glyph.width, height) if glyph.height > 2 * glyph.width else (width, glyph.height)
+    return glyph.resize(first, Image.LANCZOS).resize((width, height), Image.LANCZOS)
 
 
 def height_of(glyph, side):
@@ -378,7 +380,7 @@ def print_families(dataset, drawings, families):
 def list_of(drawings):
     """What the drawings are drawn from, as the text of a fonts.txt; without folders for files of no Debian package."""
     packages = find_packages({drawing.path for drawing in drawings})
-    lines = [LIST_HEAD]
+    lines = [f"{LIST_HEAD}# FreeType {features.version('freetype2')}; others hint some fonts another way.\n"]
     for (path, how), group in itertools.groupby(drawings, lambda drawing: (drawing.path, drawing.how)):
         labels, package = "".join(drawing.label for drawing in group), packages.get(path)
         name = path if package else os.path.basename(path)
