@@ -17,11 +17,13 @@ from PIL import Image, ImageFilter, ImageOps
 
 from support.commandline import Parser, explain, run
 from support.files import InputError, write_whole
+from support.light import evenly_lit
 
 SIZE = 32  # pixels, both ways
 TRIMMED = 24  # pixels, the longer side of trimmed ink: the height of the dataset's digits
 NOISE = 400  # a picture of more pixels than this at its longer side is smoothed before ink is looked for in it
 CONTRAST = 32  # grey levels, of 255, by which ink must be darker than its paper
+INK = 0.4  # of the contrast of the darkest ink: that of the lightest
 
 
 def fit(image, trim=False):
@@ -32,7 +34,7 @@ def fit(image, trim=False):
     """
     image = on_white(image)
     if trim:
-        image = cut_to_ink(dark_on_light(image))
+        image = cut_to_ink(image)
     limit = TRIMMED if trim else SIZE
     scale = limit / max(image.size)
     if trim or scale < 1:
@@ -68,33 +70,24 @@ def in_8_bits(image):
     return Image.fromarray((values.clip(0) * (255 / white)).round().astype(np.uint8))
 
 
-def dark_on_light(image):
-    """An RGB picture with its grey levels turned round where it is light on dark.
-
-    It is where its border, mostly paper, is nearer to its darkest than to its lightest grey, a twentieth of each apart.
-    """
-    grey = np.asarray(image.convert("L"))
-    border = np.concatenate((grey[0], grey[-1], grey[:, 0], grey[:, -1]))
-    return ImageOps.invert(image) if np.median(border) < np.percentile(grey, (5, 95)).mean() else image
-
-
 def cut_to_ink(image):
-    """The part of an RGB image that holds ink, made black, on paper made white; without any ink, one white pixel.
+    """The part of an RGB image that holds ink, black on white whatever it was, as grey ("L"); one white pixel if none.
 
-    Paper is as light as the lightest quarter of the pixels begins; ink is nearer to the darkest than to that. A large
-    picture, a photo, is first smoothed for finding both, so that noise and specks are not taken for ink.
+    Paper is as light as the lightest quarter of the pixels begins. Ink is what differs from it INK times as much as the
+    darkest does, or more; three quarters of it become black. A large picture, a photo, is first smoothed for finding
+    both, so that noise and specks are not taken for ink.
     """
-    grey = image.convert("L").filter(ImageFilter.BoxBlur(max(image.size) // NOISE))
-    histogram, seen, paper = grey.histogram(), 0, 0
-    while seen < 0.75 * image.width * image.height:
-        seen, paper = seen + histogram[paper], paper + 1
-    paper = max(1, paper - 1)
-    darkest = grey.getextrema()[0]
+    grey, blur = image.convert("L"), ImageFilter.BoxBlur(max(image.size) // NOISE)
+    image = evenly_lit(grey, grey.filter(blur))
+    smooth = np.asarray(image.filter(blur))  # (height, width)
+    paper, darkest = np.percentile(smooth, 75), smooth.min()
     if paper - darkest < CONTRAST:
-        return Image.new("RGB", (1, 1), "white")
-    ink = grey.point(lambda value: 255 if value * 2 < paper + darkest else 0)
-    scale = 255 / (paper - darkest)
-    return image.crop(ink.getbbox()).point(lambda value: min(255, max(0, round((value - darkest) * scale))))
+        return Image.new("L", (1, 1), "white")
+    ink = smooth < paper - INK * (paper - darkest)
+    black = np.percentile(smooth[ink], 75)
+    rows, columns = (np.flatnonzero(ink.any(axis)) for axis in (1, 0))
+    image = image.crop((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
+    return image.point(lambda value: min(255, max(0, round((value - black) * 255 / (paper - black)))))
 
 
 def distort(picture, turn, slant, stretch_x, stretch_y, shift_x, shift_y):

@@ -2,31 +2,40 @@
 
     python -m sources.fonts [--dataset DIR] [--labels 0 1 ... | all] [--per-label 260] [--fonts DIR ...] [--seed N]
                             [--vary] [--hold-out SHARE]
+    python -m sources.fonts --from FILE [--dataset DIR] [--fonts DIR ...]
 
-Each character is cut from its font once, and put on its picture by place(): in the plain style, which dataset/ is in,
-at a height like Chars74K's; with --vary by its longer side, as preprocessing's `trim` does it to what people draw.
+What was drawn is listed in the data set's fonts.txt, from which the second command draws it again, byte for byte. Each
+character is cut from its font once, and put on its picture by place(): in the plain style, which dataset/ is in, at a
+height like Chars74K's; with --vary by its longer side, as preprocessing's `trim` does it to what people draw.
 """
 
+import functools
+import hashlib
 import itertools
 import math
 import os
 import re
+import shutil
+import subprocess
 import sys
 from collections import Counter, namedtuple
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageStat
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageStat, features
 
 from preprocessing import SIZE, TRIMMED
 from sources import parse, put_picture, source_parser
 from support.commandline import progress_line, run
-from support.files import InputError
+from support.files import InputError, write_whole
 from support.pictures import has_pictures
 
-FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "/Library/Fonts", "/System/Library/Fonts",
-                "C:/Windows/Fonts")  # fmt: skip
+FONT_FOLDERS = ("/usr/share/fonts", "/usr/share/texmf/fonts", "/usr/share/hershey-fonts", "/usr/local/share/fonts",
+                "/Library/Fonts", "/System/Library/Fonts", "C:/Windows/Fonts")  # fmt: skip
 # Families that draw symbols, keys or ornaments where others have digits and letters.
-NO_LETTERS = re.compile("(?i)dingbat|symbol|initial|keyboard|keyfont|integrals|ornament|emoji|icon|D050000L")
+NO_LETTERS = re.compile(
+    "(?i)dingbat|symbol|initial|keyboard|keyfont|integrals|ornament|emoji|icon|D050000L"
+    "|^(astro|cyril|greek|japan|marker|math|meteo|music|symbolic|timesg$)"
+)
 STYLES = [(False, False), (True, False), (False, True), (True, True)]  # (bold, italic): Chars74K has each font in all
 BOLD, ITALIC = re.compile("(?i)bold|black|heavy"), re.compile("(?i)italic|oblique|slant")
 WEIGHTS = re.compile(  # what the names of one family's weights and widths end in
@@ -46,14 +55,24 @@ LEAN = (0.5, 0.5)  # pixels right and down: of an odd number of pixels around a 
 GLYPH = 3 * TRIMMED  # pixels, the longer side of the glyph that is varied
 MARGIN = GLYPH // 4  # pixels around it, room for thicker strokes, turning and slanting
 PENS = (-5, -3, 0, 0, 0, 3, 5, 7)  # strokes thinner or thicker: the filter's side, in pixels of the glyph
+STROKES = (2.2, 4.2)  # pixels of 32, wide: what pens draw
+PEN_SHARE = 0.7  # of the varied pictures: drawn with such strokes
+PEN = 3  # pixels of 32, wide: a Hershey font's strokes, plain
 LEAST_INK = 0.4  # a stroke made thinner keeps at least this share of its ink; otherwise it stays as it is
 TURN, SLANT, STRETCH = 4.0, 0.10, 0.08  # standard deviations: degrees, across per down, natural logarithm of the ratio
 SIDES = (22, 23, 24, 24, 24, 24, 25, 26)  # pixels, the longer side of a varied picture
 SHIFTS = (-1, 0, 0, 0, 1)  # pixels, across and down
 
-# A 32x32 picture, and what it is drawn from: the font file, the label, and the height in pixels that place() was given,
-# None where it follows from the longer side.
-Drawing = namedtuple("Drawing", "picture path label height")
+# A 32x32 picture, and what it is drawn from: the font file, the label, and how: () is plain, at TRIMMED pixels at its
+# longer side, (height,) is plain, at that height in pixels, and more is what vary() was given.
+Drawing = namedtuple("Drawing", "picture path label how")
+
+LIST = "fonts.txt"  # in a data set: what its pictures are drawn from
+LIST_HEAD = """\
+# What the pictures are drawn from; python -m sources.fonts --from FILE draws them again. A line draws the next picture
+# of each of its labels: labels, Debian package (- if from none), font file, 8 digits of its SHA-256, and how: nothing,
+# or the height in pixels, or of a varied picture pen, turn, slant, stretch, longer side, shift right and down.
+"""
 
 
 def find_faces(folders):
@@ -63,15 +82,56 @@ def find_faces(folders):
     for path in [os.path.join(root, name) for root, _, names in places for name in sorted(names)]:
         if os.path.basename(os.path.dirname(os.path.dirname(path))) == "woff":
             continue  # where Debian keeps, for web pages, doubles of fonts that stand beside
-        if path.lower().endswith((".ttf", ".otf", ".pfb", ".woff")):
+        if path.lower().endswith((".ttf", ".otf", ".pfb", ".woff", ".jhf")):
             try:
-                family, style = ImageFont.truetype(path, DRAWN_AT).getname()
+                family, style = open_file(path).getname()
             except (OSError, ValueError):
-                continue  # not a font that Pillow can read
+                continue  # not a font that can be read
             if family and not NO_LETTERS.search(family):
                 bold, italic = (bool(words.search(style or "")) for words in (BOLD, ITALIC))
                 families.setdefault(family, []).append((path, (bold, italic)))
     return sorted(families.items())
+
+
+def open_file(path):
+    """A font, at the size at which characters are cut; a Hershey font as Strokes. Raises OSError, ValueError."""
+    return Strokes(path) if path.endswith(".jhf") else ImageFont.truetype(path, DRAWN_AT)
+
+
+class Strokes:
+    """A Hershey font (Debian's hershey-fonts-data): of each character in ASCII, the lines that a pen draws."""
+
+    def __init__(self, path):
+        self.path, self.lines = path, {}  # lines: {character: [[(x, y), ...], ...]}, in the font's units
+        with open(path, encoding="ascii") as file:
+            text = file.read().replace("\n", "")
+        while text.strip():  # a number in 5 places, how many pairs follow in 3, the sides, then points, around (R, R)
+            end = 8 + 2 * int(text[5:8])
+            points = [[(ord(x) - ord("R"), ord(y) - ord("R")) for x, y in zip(line[::2], line[1::2])]
+                      for line in text[10:end].split(" R")]  # fmt: skip
+            self.lines[chr(32 + len(self.lines))] = [line for line in points if line]
+            text = text[end:]
+
+    def getname(self):
+        """The family's name, and the style's."""
+        return os.path.splitext(os.path.basename(self.path))[0], ""
+
+    def draw(self, character):
+        """The character drawn with a round pen, PEN pixels wide when it is TRIMMED pixels at its longer side ("L")."""
+        places = [np.array(line, float) for line in self.lines.get(character, [])]
+        if not places:
+            return Image.new("L", (1, 1), "white")
+        low = np.concatenate(places).min(axis=0)
+        pen = DRAWN_AT * PEN / TRIMMED
+        scale = (DRAWN_AT - pen) / max(1, *np.ptp(np.concatenate(places), axis=0))
+        page = Image.new("L", (2 * DRAWN_AT, 2 * DRAWN_AT), "white")
+        draw = ImageDraw.Draw(page)
+        for line in places:
+            points = [tuple(point) for point in ((line - low) * scale + DRAWN_AT / 4).tolist()]
+            draw.line(points, "black", round(pen))
+            for x, y in points:
+                draw.ellipse((x - pen / 2, y - pen / 2, x + pen / 2, y + pen / 2), "black")
+        return page
 
 
 def split_families(families, share, rng):
@@ -103,9 +163,12 @@ def choose_faces(families, rng):
 
 def cut_glyph(font, character):
     """The character as the font draws it, cut to its ink, dark on white ("L"); None where it is empty."""
-    left, top, right, bottom = font.getbbox(character)
-    page = Image.new("L", (right - left + 8, bottom - top + 8), "white")
-    ImageDraw.Draw(page).text((4 - left, 4 - top), character, "black", font)
+    if isinstance(font, Strokes):
+        page = font.draw(character)
+    else:
+        left, top, right, bottom = font.getbbox(character)
+        page = Image.new("L", (right - left + 8, bottom - top + 8), "white")
+        ImageDraw.Draw(page).text((4 - left, 4 - top), character, "black", font)
     ink = ImageChops.invert(page).getbbox()
     return page.crop(ink) if ink else None
 
@@ -115,7 +178,7 @@ def open_font(path, labels):
 
     It has no glyph at all if it shows letters in one case, and there are letters among the labels.
     """
-    font = ImageFont.truetype(path, DRAWN_AT)
+    font = open_file(path)
     missing, *glyphs = [glyph and glyph.tobytes() for glyph in (cut_glyph(font, text) for text in (MISSING, *labels))]
     refused = {missing, *(glyph for glyph, times in Counter(glyphs).items() if times > 1)}
 
@@ -149,8 +212,10 @@ def place(glyph, height, shift=(0, 0)):
 
 
 def scaled(glyph, scale):
-    """The glyph made smaller or larger by a factor."""
-    return glyph.resize([max(1, round(side * scale)) for side in glyph.size], Image.LANCZOS)
+    """The glyph made smaller or larger by a factor; in two steps, since Pillow's versions differ in their order."""
+    width, height = (max(1, round(side * scale)) for side in glyph.size)
+    first = (glyph.width, height) if glyph.height > 2 * glyph.width else (width, glyph.height)
+    return glyph.resize(first, Image.LANCZOS).resize((width, height), Image.LANCZOS)
 
 
 def height_of(glyph, side):
@@ -158,7 +223,29 @@ def height_of(glyph, side):
     return side * glyph.height / max(glyph.size)
 
 
-def vary(glyph, rng):
+def choose_variation(glyph, rng):
+    """What vary() does to the glyph, at random: pen, turn, slant, stretch, side, right, down.
+
+    PEN_SHARE of them have strokes as wide as pens' are; the others keep more of the font's own.
+    """
+    pen = PENS[rng.integers(len(PENS))]
+    stroke = rng.uniform(*STROKES) * GLYPH / TRIMMED  # pixels of the glyph
+    if rng.random() < PEN_SHARE:
+        change = 2 * round((stroke - stroke_of(scaled(glyph, GLYPH / max(glyph.size)))) / 2)
+        pen = max(-9, min(9, change + int(np.sign(change))))
+    turn, slant, stretch = (round(float(value), 3) for value in rng.normal(0, (TURN, SLANT, STRETCH)))
+    right, down = (SHIFTS[index] for index in rng.integers(len(SHIFTS), size=2))
+    return pen, turn, slant, stretch, SIDES[rng.integers(len(SIDES))], right, down
+
+
+def stroke_of(glyph):
+    """How wide the glyph's strokes are, in pixels: twice its ink by the length of its edge."""
+    ink = np.pad(np.asarray(glyph) < 128, 1)
+    edge = (np.diff(ink, axis=0).sum() + np.diff(ink, axis=1).sum()) * np.pi / 4  # pi / 4: of edges in all directions
+    return 2 * ink.sum() / edge if edge else 0.0
+
+
+def vary(glyph, pen, turn, slant, stretch, side, right, down):
     """A picture of the glyph as another pen or hand might have made it: 32x32 RGB.
 
     Its strokes are thinner, thicker or as they were; it is stretched, slanted, turned, scaled and shifted a little.
@@ -166,10 +253,9 @@ def vary(glyph, rng):
     glyph = scaled(glyph, GLYPH / max(glyph.size))
     page = Image.new("L", (glyph.width + 2 * MARGIN, glyph.height + 2 * MARGIN), "white")
     page.paste(glyph, (MARGIN, MARGIN))
-    page = transform(with_pen(page, PENS[rng.integers(len(PENS))]), *rng.normal(0, (TURN, SLANT, STRETCH)))
+    page = transform(with_pen(page, pen), turn, slant, stretch)
     glyph = page.crop(page.point(lambda value: 255 if value < 250 else 0).getbbox())
-    shift = [SHIFTS[index] for index in rng.integers(len(SHIFTS), size=2)]
-    return place(glyph, height_of(glyph, SIDES[rng.integers(len(SIDES))]), shift)
+    return place(glyph, height_of(glyph, side), (right, down))
 
 
 def with_pen(page, pen):
@@ -191,10 +277,13 @@ def transform(page, turn, slant, stretch):
     return page.transform(page.size, Image.AFFINE, numbers, Image.BICUBIC, fillcolor=255)
 
 
-def draw_plain(path, label, glyph, height):
-    """The Drawing of a font's glyph as it is: `height` pixels high, or if that is None as preprocessing's `trim`."""
-    picture = place(glyph, height, LEAN) if height else place(glyph, height_of(glyph, TRIMMED))
-    return Drawing(picture, path, label, height)
+def draw_one(path, label, glyph, how=()):
+    """The Drawing of a font's glyph; how: see Drawing."""
+    if len(how) > 1:
+        picture = vary(glyph, *how)
+    else:
+        picture = place(glyph, *how, LEAN) if how else place(glyph, height_of(glyph, TRIMMED))
+    return Drawing(picture, path, label, how)
 
 
 def mark(drawing):
@@ -212,7 +301,7 @@ def draw_sets(fonts, labels, per_label, rng):
         height = int(rng.choice(HEIGHTS, p=SHARES))
         glyphs = [glyph_of(label) for label in labels]
         if None not in glyphs:
-            new = [draw_plain(path, label, glyph, height) for label, glyph in zip(labels, glyphs)]
+            new = [draw_one(path, label, glyph, (height,)) for label, glyph in zip(labels, glyphs)]
             new = {mark(drawing): drawing for drawing in new}
             if not drawings.keys() & new.keys():
                 drawings.update(new)
@@ -227,9 +316,9 @@ def draw_varied(fonts, labels, per_label, rng):
     for done, label in enumerate(labels):
         show(f"{done} of {len(labels)} labels drawn")
         glyphs = [(path, glyph) for path, glyph_of in fonts for glyph in [glyph_of(label)] if glyph]
-        plain = (draw_plain(path, label, glyph, None) for path, glyph in glyphs)
+        plain = (draw_one(path, label, glyph) for path, glyph in glyphs)
         turns = itertools.islice(itertools.cycle(glyphs), 3 * per_label)
-        varied = (Drawing(vary(glyph, rng), path, label, None) for path, glyph in turns)
+        varied = (draw_one(path, label, glyph, choose_variation(glyph, rng)) for path, glyph in turns)
         of_label = {}
         for drawing in itertools.chain(plain, varied):
             of_label.setdefault(mark(drawing), drawing)
@@ -240,12 +329,12 @@ def draw_varied(fonts, labels, per_label, rng):
     return drawings
 
 
-def draw_held_out(fonts, labels, known, heights):
-    """A plain Drawing of each font and label in the middle one of `heights`, if in none of them it is among `known`."""
+def draw_held_out(fonts, labels, known, hows):
+    """A plain Drawing of each font and label in the middle one of `hows`, if in none of them it is among `known`."""
     drawings = {}
     for path, glyph_of in fonts:
         for label, glyph in [(label, glyph_of(label)) for label in labels]:
-            sizes = [draw_plain(path, label, glyph, height) for height in heights if glyph]
+            sizes = [draw_one(path, label, glyph, how) for how in hows if glyph]
             if sizes and not any(mark(drawing) in known for drawing in sizes):
                 middle = sizes[len(sizes) // 2]
                 drawings.setdefault(mark(middle), middle)
@@ -265,40 +354,104 @@ def draw(families, held, labels, per_label, rng, vary=False):
         raise InputError(f"--fonts: enough for {least} pictures of each label that differ, expected {per_label}; "
                          "install more, see dataset/README.md")  # fmt: skip
     held_fonts = ((path, open_font(path, labels)) for _, faces in held for path, _ in faces)
-    unseen = draw_held_out(held_fonts, labels, drawings, [None] if vary else HEIGHTS)
+    unseen = draw_held_out(held_fonts, labels, drawings, [()] if vary else [(height,) for height in HEIGHTS])
     return list(drawings.values()), list(unseen.values())
 
 
-def write_drawings(dataset, drawings, families):
-    """Put the drawings into the data set, numbered in their order, and print from which of the families they are."""
+def write_drawings(dataset, drawings):
+    """Put the drawings into the data set, numbered in their order, with the list of what they are drawn from."""
     numbers, show = Counter(), progress_line(sys.stderr)
     for done, drawing in enumerate(drawings, 1):
         numbers[drawing.label] += 1
         put_picture(drawing.picture, dataset, drawing.label, numbers[drawing.label])
         show(f"{done:,} of {len(drawings):,} pictures written")
     show(last=True)
+    write_whole(os.path.join(dataset, LIST), list_of(drawings).encode())
+
+
+def print_families(dataset, drawings, families):
+    """Print from which of the families the drawings are."""
     paths = {drawing.path for drawing in drawings}
     used = [family for family, faces in families if paths & {path for path, _ in faces}]
     print(f"{dataset}: {len(drawings):,} pictures from {len(used)} font families:")
     print(", ".join(used))
 
 
+def list_of(drawings):
+    """What the drawings are drawn from, as the text of a fonts.txt; without folders for files of no Debian package."""
+    packages = find_packages({drawing.path for drawing in drawings})
+    lines = [f"{LIST_HEAD}# FreeType {features.version('freetype2')}; others hint some fonts another way.\n"]
+    for (path, how), group in itertools.groupby(drawings, lambda drawing: (drawing.path, drawing.how)):
+        labels, package = "".join(drawing.label for drawing in group), packages.get(path)
+        name = path if package else os.path.basename(path)
+        lines.append("\t".join((labels, package or "-", name, checksum(path), " ".join(map(str, how)))).rstrip() + "\n")
+    return "".join(lines)
+
+
+def find_packages(paths):
+    """The Debian packages that files are from, as {path: package}; empty on other systems."""
+    if not paths or not shutil.which("dpkg"):
+        return {}
+    done = subprocess.run(["dpkg", "-S", *sorted(paths)], capture_output=True, text=True, check=False)
+    return {path: package for package, _, path in (line.partition(": ") for line in done.stdout.splitlines())}
+
+
+@functools.cache
+def checksum(path):
+    """The first 8 digits of a file's SHA-256."""
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()[:8]
+
+
+def draw_list(path, folders):
+    """The Drawings that a fonts.txt lists; files of no package are looked for below the folders. Raises InputError."""
+    with open(path, encoding="utf-8") as file:
+        lines = [(number, line.rstrip("\n")) for number, line in enumerate(file, 1) if not line.startswith("#")]
+    opened = functools.cache(open_file)
+    found = {
+        name: os.path.join(root, name) for folder in folders for root, _, names in os.walk(folder) for name in names
+    }
+    drawings = []
+    for number, line in lines:
+        where = f"{path}, line {number}"
+        try:
+            labels, package, name, expected, *how = line.split("\t")
+            how = tuple(float(word) if "." in word else int(word) for word in " ".join(how).split())
+        except ValueError:
+            raise InputError(f"{where}: expected labels, package, file, checksum and how, between tabs") from None
+        file = name if package != "-" else found.get(name, name)
+        if not os.path.exists(file):
+            what = "name its folder with --fonts" if package == "-" else f"sudo apt install {package}"
+            raise InputError(f"{where}: {name} is missing; {what}")
+        if checksum(file) != expected:
+            raise InputError(f"{where}: {file} is another version, {checksum(file)}; its pictures would differ")
+        drawings += [draw_one(file, label, cut_glyph(opened(file), label), how) for label in labels]
+    return drawings
+
+
 def main():
     options = parse_options()
     held_dataset = f"{os.path.normpath(options.dataset)}-held-out"
+    listed = draw_list(options.list, options.fonts) if options.list else []
+    labels = dict.fromkeys(drawing.label for drawing in listed) or options.labels
     for folder in [options.dataset, held_dataset] if options.hold_out else [options.dataset]:
-        for label in options.labels:
+        for label in labels:
             if has_pictures(folder, label):
                 where = os.path.join(folder, label)
                 raise InputError(f"{where}: holds pictures already; remove them, or name another --dataset")
+    if listed:
+        write_drawings(options.dataset, listed)
+        print(f"{options.dataset}: {len(listed):,} pictures, as {options.list} lists them")
+        return
     rng = np.random.default_rng(options.seed)
     families, held = find_faces(options.fonts), []
     if options.hold_out:
         families, held = split_families(families, options.hold_out, rng)
     drawings, unseen = draw(families, held, options.labels, options.per_label, rng, options.vary)
-    write_drawings(options.dataset, drawings, families)
-    if held:
-        write_drawings(held_dataset, unseen, held)
+    for dataset, drawn, its in [(options.dataset, drawings, families), (held_dataset, unseen, held)]:
+        if its:
+            write_drawings(dataset, drawn)
+            print_families(dataset, drawn, its)
 
 
 def parse_options():
@@ -306,6 +459,7 @@ def parse_options():
     parser = source_parser("Make a data set of pictures drawn from fonts.", "dataset", "0123456789", 260)
     add = parser.add_argument
     add("--fonts", nargs="+", default=FONT_FOLDERS, metavar="DIR", help="folders of fonts (default: the system's)")
+    add("--from", dest="list", metavar="FILE", help="draw what FILE, a data set's fonts.txt, lists")
     add("--seed", type=int, default=1, help="which fonts of a family, in which order (default: 1)")
     add("--vary", action="store_true", help="24 pixels at the longer side, and beyond each font's plain picture more "
         "with other strokes, turned, slanted and so on")  # fmt: skip

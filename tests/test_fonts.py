@@ -1,11 +1,12 @@
 """sources/fonts.py: characters drawn from fonts, plain and varied; and the pictures in dataset/, which are its own."""
 
 import hashlib
+import os
 
 import numpy as np
 import pytest
 from conftest import ROOT, SHARED
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, features
 
 import preprocessing
 import sources.fonts
@@ -15,20 +16,26 @@ from sources.fonts import (
     HEIGHTS,
     LEAN,
     MISSING,
+    PEN,
     PENS,
     TRIMMED,
+    choose_variation,
     cut_glyph,
     draw,
-    draw_plain,
+    draw_list,
+    draw_one,
     draw_sets,
     draw_varied,
     find_faces,
     height_of,
     mark,
     one_case,
+    open_file,
     open_font,
     place,
+    scaled,
     split_families,
+    stroke_of,
     transform,
     vary,
     with_pen,
@@ -78,7 +85,7 @@ def test_a_font_of_capitals_is_noticed(fonts, glyph, monkeypatch):
 
 def test_a_plain_picture_is_centred_and_of_its_height(fonts):
     for family, faces in find_faces([fonts]):
-        font = ImageFont.truetype(faces[0][0], DRAWN_AT)
+        font = open_file(faces[0][0])
         for label, height in zip("017", HEIGHTS):
             glyph = cut_glyph(font, label)
             if glyph is None or glyph.width > glyph.height:
@@ -114,6 +121,34 @@ def test_pens_change_the_strokes_and_leave_some(glyph):
     assert with_pen(hairline, -3).tobytes() == hairline.tobytes()
 
 
+def test_the_width_of_a_stroke():
+    page = Image.new("L", (200, 200), "white")
+    ImageDraw.Draw(page).ellipse((10, 10, 190, 190), outline="black", width=12)
+    assert stroke_of(page) == pytest.approx(12, rel=0.1)
+    assert stroke_of(Image.new("L", (5, 5), "white")) == 0
+
+
+def test_varied_strokes_are_those_of_pens(glyph, rng):
+    strokes = [stroke_of(scaled(vary(glyph, *choose_variation(glyph, rng)).convert("L"), 4)) / 4 for _ in range(200)]
+    assert np.mean((np.array(strokes) > 2) & (np.array(strokes) < 4.5)) > 0.7
+
+
+def test_a_hershey_font_is_drawn_with_a_pen(tmp_path):
+    space, one, t = "  699  1JZ\n", "  700  3JZRFR[\n", "  701  6JZRFR[ RKF\nYF\n"  # a line that goes on
+    (tmp_path / "scripts.jhf").write_text(space + one + t)
+    (tmp_path / "greek.jhf").write_text(space)
+    (tmp_path / "broken.jhf").write_text("  699 xJZ\n")
+    assert [family for family, _ in find_faces([str(tmp_path)])] == ["scripts"]
+    font = open_file(str(tmp_path / "scripts.jhf"))
+    assert cut_glyph(font, " ") is None
+    assert cut_glyph(font, "0") is None
+    line, cross = (cut_glyph(font, character) for character in '!"')
+    pen = DRAWN_AT * PEN / TRIMMED
+    assert line.size == pytest.approx((pen, DRAWN_AT), abs=3)
+    assert cross.size == pytest.approx(((DRAWN_AT - pen) * 14 / 21 + pen, DRAWN_AT), abs=3)
+    assert place(line, height_of(line, TRIMMED)).getpixel((16, 16))[0] < 5
+
+
 def test_transform_turns_about_the_middle():
     page = Image.new("L", (60, 60), "white")
     ImageDraw.Draw(page).rectangle((10, 28, 49, 31), "black")
@@ -126,7 +161,7 @@ def test_transform_turns_about_the_middle():
 
 def test_varied_pictures_are_in_the_middle_and_of_their_size(glyph, rng):
     for _ in range(100):
-        picture = vary(glyph, rng)
+        picture = vary(glyph, *choose_variation(glyph, rng))
         rows, columns = ink_of(picture)
         assert 19 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= 27
         assert abs(rows.min() + rows.max() - 31) <= 5
@@ -150,8 +185,8 @@ def test_a_set_is_whole_and_unlike_the_others(glyph, rng):
     part = [("b.ttf", {"0": glyph.rotate(30), "1": None}.get)]
     shared = [("c.ttf", {"0": glyph, "1": glyph.rotate(30)}.get)] * 3  # one label as in a.ttf
     drawings = draw_sets(part + whole + shared, ["0", "1"], 50, rng).values()
-    assert {(drawing.path, drawing.label, drawing.height) for drawing in drawings} == {
-        ("a.ttf", label, height) for label in "01" for height in HEIGHTS
+    assert {(drawing.path, drawing.label, drawing.how) for drawing in drawings} == {
+        ("a.ttf", label, (height,)) for label in "01" for height in HEIGHTS
     }
     assert len(drawings) == 2 * len(HEIGHTS)
     assert [label for label, _ in draw_sets(whole, ["1", "0"], 2, rng)] == ["1", "0"] * 2
@@ -173,12 +208,12 @@ def test_families_are_split_whole(rng):
 def test_a_drawing_names_what_draws_it_again(fonts, rng):
     families = find_faces([fonts])
     drawings, unseen = draw(families[4:], families[:4], ["0", "7"], 4, rng)
-    assert {drawing.height for drawing in drawings} <= set(HEIGHTS)
+    assert {drawing.how for drawing in drawings} <= {(height,) for height in HEIGHTS}
     for drawing in drawings + unseen:
         glyph = open_font(drawing.path, ["0", "7"])(drawing.label)
-        assert draw_plain(drawing.path, drawing.label, glyph, drawing.height).picture == drawing.picture
+        assert draw_one(drawing.path, drawing.label, glyph, drawing.how).picture == drawing.picture
     for one, other in zip(drawings[::2], drawings[1::2]):
-        assert (one.path, one.label, one.height) == (other.path, "0", other.height)
+        assert (one.path, one.label, one.how) == (other.path, "0", other.how)
         assert other.label == "7"
 
 
@@ -231,6 +266,12 @@ def test_varied_with_families_held_out(fonts, tmp_path, run_script):
         assert len(training) == 40
         assert unseen
         assert not training & unseen
+    for end in ("", "-held-out"):  # what fonts.txt lists draws it again
+        listed, again = f"a{end}/fonts.txt", f"again{end}"
+        done = run_script("sources.fonts", "--from", listed, "--dataset", again, "--fonts", fonts, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert pixels_in(tmp_path / f"a{end}") == pixels_in(tmp_path / again)
+        assert (tmp_path / listed).read_bytes() == (tmp_path / again / "fonts.txt").read_bytes()
     assert run_script("sources.fonts", "--dataset", "c", *arguments, "--labels", 0, cwd=tmp_path).returncode == 0
     (tmp_path / "a" / "0").rename(tmp_path / "zeros")
     refused = run_script("sources.fonts", "--dataset", "a", "--labels", 0, "--hold-out", 0.5, cwd=tmp_path)
@@ -281,3 +322,38 @@ def test_no_shipped_picture_is_a_copy_of_a_real_one(real_pictures):
     real = marks(path for path, _ in real_pictures)
     assert len(ours & real) <= 2  # two fonts may draw one shape; a copied folder would have hundreds
     assert SHARED.is_dir()
+
+
+def test_the_shipped_pictures_are_drawn_again_from_the_fonts_here(tmp_path):
+    text = (ROOT / "dataset" / "fonts.txt").read_text()
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert len(lines) == 260
+    here = {number: line for number, line in enumerate(lines, 1) if os.path.exists(line.split("\t")[2])}
+    if not here:
+        pytest.skip("none of the fonts of dataset/ is on this machine")
+    (tmp_path / "fonts.txt").write_text("\n".join(here.values()))
+    drawings = draw_list(tmp_path / "fonts.txt", [])
+    places = [pictures.picture_path(ROOT / "dataset", label, number) for number in here for label in "0123456789"]
+    same = [drawing.picture.tobytes() == Image.open(path).tobytes() for path, drawing in zip(places, drawings)]
+    least = 1 if f"# FreeType {features.version('freetype2')};" in text else 0.9
+    assert len(drawings) == len(places)
+    assert np.mean(same) >= least
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("0\tfonts-none\t/absent/a.ttf\t00000000\t24", "/absent/a.ttf is missing; sudo apt install fonts-none"),
+        ("0\t-\ta.ttf\t00000000\t24", "a.ttf is missing; name its folder with --fonts"),
+        ("0\t-\tb.ttf\t00000000\t24", "b.ttf is another version, e3b0c442; its pictures would differ"),
+        ("0 fonts-none", "expected labels, package, file, checksum and how, between tabs"),
+    ],
+)
+def test_a_list_that_cannot_be_drawn_is_one_line(tmp_path, run_script, line, said):
+    (tmp_path / "b.ttf").write_bytes(b"")
+    (tmp_path / "list.txt").write_text(f"# head\n{line}\n")
+    done = run_script("sources.fonts", "--from", "list.txt", "--dataset", "d", "--fonts", ".", cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "list.txt, line 2: " in done.stderr
+    assert said in done.stderr
+    assert not (tmp_path / "d").exists()

@@ -233,3 +233,46 @@ def test_trim_of_a_photo_is_that_of_a_clean_drawing(rng, fault):
     found, clean = (np.asarray(preprocessing.fit(image, trim=True), float) for image in (photo, drawing))
     assert np.abs(found - clean).max() < 150
     assert np.abs(found - clean).mean() < 12
+
+
+def photographed(size, ring, pen, paper, ink, shadow=0.0, edge=False):
+    """A ring under a shadow that gets darker to the right, or has an edge; and the same ring black on white."""
+    ring = [side * size[0] // 800 for side in ring]
+    drawn = Image.new("L", size, "white")
+    ImageDraw.Draw(drawn).ellipse(ring, outline="black", width=pen)
+    across = np.linspace(0, 1, size[0])
+    light = 1 - shadow * (across > 0.55 if edge else across)
+    photo = np.where(np.asarray(drawn) < 128, ink, paper) * light
+    return Image.fromarray(photo.round().astype(np.uint8)), drawn
+
+
+@pytest.mark.parametrize("size", [(800, 600), (240, 180), (40, 30)])
+@pytest.mark.parametrize(
+    ("paper", "ink", "pen", "shadow", "edge"),
+    [
+        (200, 40, 0.03, 0.6, False),  # a shadow of 60%
+        (200, 40, 0.03, 0.5, True),  # one with an edge
+        (200, 110, 0.012, 0.3, False),  # thin pencil
+        (220, 20, 0.12, 0.5, False),  # a thick marker
+        (60, 220, 0.03, 0.5, False),  # chalk
+        (0, 255, 0.03, 0.0, False),  # a screen
+    ],
+)
+def test_trim_of_uneven_light_is_that_of_a_clean_drawing(size, paper, ink, pen, shadow, edge):
+    width = max(1, round(pen * size[0]))
+    photo, drawn = photographed(size, (250, 120, 530, 480), width, paper, ink, shadow, edge)
+    found, clean = (np.asarray(preprocessing.fit(image, trim=True), float) for image in (photo, drawn))
+    assert np.abs(found - clean).mean() < 12
+
+
+def test_trim_shows_coloured_ink_as_black():
+    for colour in ("red", "blue", "green"):
+        image = Image.new("RGB", (100, 60), "white")
+        image.paste(colour, (10, 20, 30, 50))
+        assert preprocessing.fit(image, trim=True).tobytes() == preprocessing.fit(drawing(), trim=True).tobytes()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (3, 2), (33, 1), (500, 7)])
+def test_trim_copes_with_any_size(rng, size):
+    image = Image.fromarray(rng.integers(0, 256, size, np.uint8))
+    assert preprocessing.fit(image, trim=True).size == (32, 32)
