@@ -6,6 +6,7 @@ import pytest
 import backpropagation
 import cnn
 import model
+from experiments import peers
 
 CLOSE = 1e-6  # relative: how near central differences of double precision come
 SINGLE = 1e-5  # relative: how near single precision comes, whose numbers are good to 6e-8 each (measured: 5e-6)
@@ -245,3 +246,26 @@ def test_the_fast_way_agrees_on_pictures_with_ties(dataset, rng, dropout):
     for path in sorted(dataset.rglob("*.png")):
         keep = cnn.draw_masks(rng) if dropout else None
         assert_the_fast_way_agrees(cnn.read_pixels(path), made, int(path.parent.name), 10, keep)
+
+
+# Another library
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("outputs", [2, 10])
+@pytest.mark.parametrize("scale", [100, 0.3])
+def test_pytorch_finds_the_same(rng, outputs, scale):
+    """In double precision, on random pictures: without ties, of which each library chooses in its own way."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
+    for _ in range(5):
+        made, pixels = new_model(rng, outputs, scale=scale), rng.random((32, 32)) * 255
+        label = np.eye(outputs)[cnn.cnn(pixels, made).argsort()[-2]]
+        found = backpropagation.gradients(pixels, made, label, 100)
+        trained = [torch.tensor(array, requires_grad=True) for array in made[:3]]
+        shaped = [*trained[:2], trained[2].reshape(outputs, 151)]
+        _, scaled = peers.pytorch_forward(torch.tensor(pixels), shaped, (0, 0))
+        expected = torch.autograd.grad(-torch.log_softmax(scaled, 0) @ torch.tensor(label), trained)
+        for ours, theirs in zip(found, expected):
+            error = np.abs(ours - theirs.numpy()).max() / np.abs(ours).max()
+            print("largest error, PyTorch", error)
+            assert error < 1e-9
