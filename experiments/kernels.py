@@ -34,6 +34,7 @@ WAYS = {  # of training, with what each adds to the paper's settings
 SHOWN = "all layers"  # whose kernels are drawn
 WINDOW = 1000  # generations that a point of a curve is the mean of
 POINTS = 1000  # of a curve
+TREND = 15  # points before and after each, whose mean is drawn: towards the end a curve jumps about
 
 
 def main():
@@ -115,13 +116,14 @@ def table(found, folders, counts, generations):
 
 def draw_curves(found, generations):
     """The cross entropy of each way of training against the generation, the mean of all seeds, as a figure."""
-    figure, shown = new_figure(6.3, 3.1), points(generations)
+    figure, shown = new_figure(6.3, 2.9), points(generations)
     for number, output_sum in enumerate(SUMS):
-        axes = figure.add_axes((0.095 + number * 0.46, 0.145, 0.43, 0.65))
+        axes = figure.add_axes((0.095 + number * 0.46, 0.15, 0.43, 0.68))
         for way in WAYS:
             curve = np.mean([one[2] for one in found[way, output_sum]], axis=0)
-            axes.plot(shown + 1, curve, lw=1.1, label=way)
-        axes.set(xscale="log", yscale="log", xlabel="generation", ylim=(1e-4, 1))
+            axes.plot(shown + 1, results.rolling_mean(curve, TREND, TREND), lw=1.3, label=way)
+        axes.set(xscale="log", yscale="log", ylim=(1e-4, 1))
+        axes.set_xlabel("generation", fontsize=8)
         axes.set_title(f"output sum {output_sum}", fontsize=9)
         axes.tick_params(labelsize=7, labelleft=number == 0)
         axes.xaxis.set_major_formatter("{x:,.0f}")
@@ -135,13 +137,14 @@ def draw_curves(found, generations):
 
 def draw_kernels(start, of_seeds):
     """The twelve kernels before the first seed's training and after it, as a figure."""
-    figure, trained, top = new_figure(6.15, 4.2), of_seeds[0][3], 0.15
+    figure, trained, top = new_figure(6.15, 4.27), of_seeds[0][3], 0.15
     for layer, maps in enumerate(("", ", each of 5x5 for each of the six maps")):
         limits = network.around_0(np.concatenate([start[layer], trained[layer]]))
         for model, when in ((start, "before"), (trained, "after")):
             images = [kernel.reshape(-1, 5, 5) for kernel in model[layer]]
             images = [network.mosaic(image) if maps else image[0] for image in images]
             text = f"convolution {layer + 1}, {when} training: six kernels{maps or ' of 5x5'}"
+            text += "" if top > 1 else " (blue is above 0, red below it)"
             top = network.draw_row(figure, top, text, images, network.SIGNED, limits)
     return figure
 

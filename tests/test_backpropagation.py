@@ -248,6 +248,17 @@ def test_the_fast_way_agrees_on_pictures_with_ties(dataset, rng, dropout):
         assert_the_fast_way_agrees(cnn.read_pixels(path), made, int(path.parent.name), 10, keep)
 
 
+def test_a_picture_that_is_certain_moves_nothing(rng):
+    """Softmax gives the other label e^-100, which single precision can only hold in its slow numbers near 0."""
+    made, pixels = new_model(rng, 2, scale=100), rng.random((32, 32)) * 255
+    arrays = single(made)
+    arrays[2][1] = arrays[2][0] * 1e-6
+    before = [array.copy() for array in arrays]
+    entropy, softmax = backpropagation.all_layers(*arrays, 100)(pixels, 0, 2.0**40)
+    assert (entropy, 0 < softmax[1] < 1e-40) == (0, True)
+    assert all(map(np.array_equal, arrays, before))
+
+
 # Another library
 
 
