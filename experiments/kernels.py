@@ -107,7 +107,7 @@ def table(found, folders, counts, generations):
     head = ["trained", "output sum", f"cross entropy, last {min(STEADY, generations):,} generations"]
     rows = [[*head, *(f"right in {folder}" for folder in folders)]]
     for (way, output_sum), of_seeds in found.items():
-        cells = [written(np.array([one[0] for one in of_seeds]), "{:.4f}")]
+        cells = [written(np.array([one[0] for one in of_seeds]), "{:.5f}")]
         for index, count in enumerate(counts):
             cells.append(written(np.array([100 * one[1][index] / count for one in of_seeds]), "{:.2f}%"))
         rows.append([way, str(output_sum), *cells])
@@ -118,11 +118,11 @@ def draw_curves(found, generations):
     """The cross entropy of each way of training against the generation, the mean of all seeds, as a figure."""
     figure, shown = new_figure(6.3, 2.9), points(generations)
     for number, output_sum in enumerate(SUMS):
-        axes = figure.add_axes((0.095 + number * 0.46, 0.15, 0.43, 0.68))
+        axes = figure.add_axes((0.105 + number * 0.455, 0.15, 0.43, 0.68))
         for way in WAYS:
             curve = np.mean([one[2] for one in found[way, output_sum]], axis=0)
             axes.plot(shown + 1, results.rolling_mean(curve, TREND, TREND), lw=1.3, label=way)
-        axes.set(xscale="log", yscale="log", ylim=(1e-4, 1))
+        axes.set(xscale="log", yscale="log", ylim=(1e-5, 1))
         axes.set_xlabel("generation", fontsize=8)
         axes.set_title(f"output sum {output_sum}", fontsize=9)
         axes.tick_params(labelsize=7, labelleft=number == 0)

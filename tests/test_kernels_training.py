@@ -191,7 +191,7 @@ def test_the_table_and_the_pictures_of_experiments_kernels(dataset, tmp_path, ru
             assert picture.width > 1000
     monkeypatch.chdir(tmp_path)
     figures = kernels.measure(".", ["dataset"], 150, "all layers", 10, 1)
-    assert f"| all layers | 10 | {figures[0]:.4f} | {100 * figures[1][0] / 8:.2f}% |" in done.stdout
+    assert f"| all layers | 10 | {figures[0]:.5f} | {100 * figures[1][0] / 8:.2f}% |" in done.stdout
 
 
 def test_experiments_architecture(dataset, tmp_path, run_script):
