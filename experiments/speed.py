@@ -29,7 +29,6 @@ from training import ALPHA, LABELS, load_dataset, train
 
 GENERATIONS = 30_000  # of training a round: about a second, so that writing has its share
 DATASET = os.path.join(ROOT, "dataset")
-PICTURE = os.path.join(DATASET, "0", "img001-00001.png")
 CLASSIFY = "import sys, cnn, model; cnn.cnn(sys.argv[1], model.read_model('models/paper.doc'))"
 TRAIN = """
 import re, sys, time, training
@@ -47,7 +46,7 @@ def main():
     options = parser.parse_args()
     print(time_table(MEASURED, "the last layer alone: a generation", "times (a)", options.rounds))
     print(f"\n{time_table(ALL_LAYERS, 'all layers: a generation', 'times (f)', options.rounds)}\n")
-    shell = np.median([peers.per_call(lambda: in_a_new_python(CLASSIFY, PICTURE), 1) for _ in range(5)])
+    shell = np.median([peers.per_call(lambda: in_a_new_python(CLASSIFY, peers.PICTURE), 1) for _ in range(5)])
     print(f"\nOne picture classified by a new Python, import included: {shell * 1000:.0f} ms")
     print_memory()
     if options.long:
