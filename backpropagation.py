@@ -20,9 +20,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 import cnn
 from model import parts_of
 
-PIXELS = (
-    1 / 255**2
-)  # of alpha, for kernels 1: as large a step as if pixels went from 0 to 1 and the kernels fitted that
+PIXELS = 1 / 255**2  # of alpha, for kernels 1: a step as large as if pixels went from 0 to 1, with kernels to fit
+NOTHING = 1e-20  # a gradient below this moves no weight; processors take long over numbers near the smallest they have
 ONE, ZERO = np.ones(1, np.float32), np.zeros(1, np.float32)
 
 
@@ -126,6 +125,7 @@ class Places(NamedTuple):
 
     patches_1: np.ndarray  # (196, 36), of a picture's 1,024 pixels, in blocks
     patches_2: np.ndarray  # (225,), of 49 blocks: 3x3 for each of 5x5 patches
+    blocks: np.ndarray  # (441,), the other way: of 25 patches 3x3 for each of 7x7 blocks, and 25 where there is none
     corners_1: np.ndarray  # (24, 36), of the kernels' 150 weights, and 150 where there is none
     corners_2: np.ndarray  # (24, 216), of the kernels' 900 weights, and 900 where there is none
     weights_1: np.ndarray  # (4, 150), where each weight stands in corners_1, once a corner
@@ -137,11 +137,13 @@ def places(count_1=6, count_2=6):
     in_blocks = np.arange(196).reshape(14, 14).reshape(7, 2, 7, 2).transpose(0, 2, 1, 3).reshape(196)
     patches_1 = sliding_window_view(np.arange(1024).reshape(32, 32), (6, 6))[::2, ::2].reshape(196, 36)[in_blocks]
     patches_2 = sliding_window_view(np.arange(49).reshape(7, 7), (3, 3)).reshape(225)
+    within = np.pad(np.arange(25).reshape(5, 5), 2, constant_values=25)  # a block's nine patches, the last one first
+    blocks = sliding_window_view(within, (3, 3))[:, :, ::-1, ::-1].reshape(441)
     corners_1 = in_corners(np.arange(count_1 * 25).reshape(count_1, 5, 5, 1)).reshape(4 * count_1, 36)
     by_place = np.arange(count_2 * count_1 * 25).reshape(count_2, count_1, 5, 5).transpose(0, 2, 3, 1)
     corners_2 = in_corners(by_place).reshape(4 * count_2, 3, 2, 3, 2, count_1)
     corners_2 = corners_2.transpose(0, 1, 3, 2, 4, 5).reshape(4 * count_2, 36 * count_1)
-    return Places(patches_1, patches_2, corners_1, corners_2, *map(where_each, (corners_1, corners_2)))
+    return Places(patches_1, patches_2, blocks, corners_1, corners_2, *map(where_each, (corners_1, corners_2)))
 
 
 def in_corners(kernels):
@@ -185,9 +187,9 @@ def all_layers(kernels_1, kernels_2, weights, output_sum):
         loss, probabilities, error = last_error(weights.dot(flattened), right, output_sum)
 
         back = error.dot(weights)[:-1] * keep_2 * (pooled_2 > 0)
-        back_2 = to_winners(back, corners_2).reshape(-1, 25)
-        back = from_patches(back_2.T.dot(spread_2)).reshape(196, -1) * keep_1
-        back_1 = to_winners(back.T.reshape(-1) * (pooled_1 > 0), corners_1).reshape(-1, 196)
+        back_2 = to_winners(back, corners_2, pooled_2).reshape(-1, 25)
+        back = from_patches(back_2, spread_2, at.blocks) * keep_1
+        back_1 = to_winners(back.T.reshape(-1) * (pooled_1 > 0), corners_1, pooled_1).reshape(-1, 196)
         weights[...] -= np.outer(alpha * error, flattened)
         kernels_2[...] -= alpha * collect(back_2.dot(patches_2), at.weights_2, kernels_2)
         kernels_1[...] -= alpha * PIXELS * collect(back_1.dot(patches_1), at.weights_1, kernels_1)
@@ -222,28 +224,28 @@ def last_error(sums, right, output_sum):
     gradient[right] -= 1
     if total > cnn.LARGEST_SUM:
         gradient = (gradient - gradient.dot(outputs) / total) * factor
+    gradient[np.abs(gradient) < NOTHING] = 0
     loss = -log10(max(softmax.item(right), cnn.SMALLEST))
     return loss, softmax, (gradient * np.sign(sums)).astype(np.float32)
 
 
-def to_winners(gradient, corners):
+def to_winners(gradient, corners, pooled):
     """A gradient at the corner that won, of equal ones the first, 0 at the others: (size,), (4, size) -> (4, size)."""
-    shared = np.empty_like(corners)
-    lower = gradient * (np.maximum(corners[2], corners[3]) > np.maximum(corners[0], corners[1]))
-    np.multiply(lower, corners[3] > corners[2], out=shared[3])
-    np.subtract(lower, shared[3], out=shared[2])
-    upper = gradient - lower
-    np.multiply(upper, corners[1] > corners[0], out=shared[1])
-    np.subtract(upper, shared[1], out=shared[0])
-    return shared
+    won = corners == pooled
+    upper = won[0] | won[1]
+    np.greater(won[1], won[0], out=won[1])  # won, and the one before it did not
+    np.greater(won[3], won[2], out=won[3])
+    np.greater(won[2:], upper, out=won[2:])
+    return gradient * won
 
 
-def from_patches(patches):
-    """The gradients of the 25 patches, added up where they overlap: (25, m * 36) -> 49 blocks (7, 7, m * 4)."""
-    patches = patches.reshape(5, 5, 3, 3, -1)
-    rows, blocks = np.zeros((7, 5, 3, patches.shape[4]), np.float32), np.zeros((7, 7, patches.shape[4]), np.float32)
-    for place in range(3):
-        rows[place : place + 5] += patches[:, :, place]
-    for place in range(3):
-        blocks[:, place : place + 5] += rows[:, :, place]
-    return blocks
+def from_patches(gradient, spread, blocks):
+    """The gradient of the 25 patches' corners brought to the 49 blocks: (4 k, 25), (4 k, m * 36) -> (196, m).
+
+    A block stands at nine places of nine patches: so it meets each ninth of `spread` with another patch's gradient.
+    """
+    corners, ninth = len(gradient), spread.shape[1] // 9
+    padded = np.zeros((26, corners), np.float32)  # with a patch of zeros, for blocks at the edge
+    padded[:25] = gradient.T
+    ninths = spread.reshape(corners, 9, ninth).transpose(1, 0, 2).reshape(-1, ninth)  # (9 * 4 k, m * 4)
+    return padded.take(blocks, axis=0).reshape(49, -1).dot(ninths).reshape(196, -1)

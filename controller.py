@@ -10,7 +10,7 @@ import training
 from support.checkpoint import read_checkpoint
 from support.commandline import Parser, command, duration, ours, progress_line, run, share
 
-KERNELS_ALPHA = 0.01  # the learning rate for all layers; the paper's, for the last alone, would move nothing
+KERNELS_ALPHA = 0.003  # the learning rate for all layers; the paper's, for the last alone, would move nothing
 EXAMPLE = "dataset/0/img001-00001.png"
 
 

@@ -134,7 +134,7 @@ def around_0(numbers):
 
 def panel(figure, left, top, width, height):
     """Axes without ticks, their place in inches from the page's left and top; grey where nothing is drawn."""
-    across, down = PAGE
+    across, down = figure.get_size_inches()
     axes = figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
     axes.set(xticks=[], yticks=[], facecolor="lightgrey")
     return axes
@@ -142,7 +142,8 @@ def panel(figure, left, top, width, height):
 
 def say(figure, left, top, text, size=9, **how):
     """A text, its place in inches from the page's left and top."""
-    figure.text(left / PAGE[0], 1 - top / PAGE[1], text, size=size, va="top", parse_math=False, **how)
+    across, down = figure.get_size_inches()
+    figure.text(left / across, 1 - top / down, text, size=size, va="top", parse_math=False, **how)
 
 
 if __name__ == "__main__":

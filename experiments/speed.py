@@ -2,13 +2,15 @@
 
     python -m experiments.speed [--rounds 15] [--long]
 
-Another framework is measured where it is installed. --long adds a run of a million generations. The times are medians
-over the rounds, in which all are measured in turn, so that the ratios hold when the machine's speed drifts.
+Another framework is measured where it is installed (pip install torch jax). --long adds a run of a million generations.
+The times are medians over the rounds, in which all are measured in turn, so that the ratios hold when the machine's
+speed drifts.
 """
 
 import os
 
 os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"))
+os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 import subprocess
 import sys
 import tempfile
@@ -16,16 +18,17 @@ import time
 
 import numpy as np
 
-import cnn
+import backpropagation
+from controller import KERNELS_ALPHA
+from experiments import peers
 from experiments.shared import counted, markdown, one_or_more
-from model import OUTPUT_SUM, parts_of, start_model
+from model import OUTPUT_SUM
 from support.commandline import ROOT, Parser, run
 from tests import reference  # the plain-loop version that the tests hold cnn.py against
 from training import ALPHA, LABELS, load_dataset, train
 
 GENERATIONS = 30_000  # of training a round: about a second, so that writing has its share
 DATASET = os.path.join(ROOT, "dataset")
-PICTURE = os.path.join(DATASET, "0", "img001-00001.png")
 CLASSIFY = "import sys, cnn, model; cnn.cnn(sys.argv[1], model.read_model('models/paper.doc'))"
 TRAIN = """
 import re, sys, time, training
@@ -41,20 +44,13 @@ def main():
     parser.add_argument("--rounds", type=one_or_more, default=15, metavar="N", help="how often (default: 15)")
     parser.add_argument("--long", action="store_true", help="also a million generations: do they stay as fast?")
     options = parser.parse_args()
-    print(time_table(options.rounds))
-    shell = np.median([per_call(lambda: in_a_new_python(CLASSIFY, PICTURE), 1) for _ in range(5)])
+    print(time_table(MEASURED, "the last layer alone: a generation", "times (a)", options.rounds))
+    print(f"\n{time_table(ALL_LAYERS, 'all layers: a generation', 'times (f)', options.rounds)}\n")
+    shell = np.median([peers.per_call(lambda: in_a_new_python(CLASSIFY, peers.PICTURE), 1) for _ in range(5)])
     print(f"\nOne picture classified by a new Python, import included: {shell * 1000:.0f} ms")
     print_memory()
     if options.long:
         print(f"\n{length_table(training_run(1_000_000))}")
-
-
-def per_call(function, times):
-    """Seconds of one call."""
-    started = time.perf_counter()
-    for _ in range(times):
-        function()
-    return (time.perf_counter() - started) / times
 
 
 def bare_arithmetic():
@@ -68,69 +64,56 @@ def bare_arithmetic():
         windows_2 @ kernels_2
         rng.random(1326)
 
-    return lambda: per_call(generation, 2000)
+    return lambda: peers.per_call(generation, 2000)
 
 
-def our_generation():
+def our_generation(alpha=ALPHA, train_kernels=False):
     """Seconds of one generation of training.train()."""
-    (started, _), *_, (ended, generations) = training_run(GENERATIONS)
+    generations = GENERATIONS // 4 if train_kernels else GENERATIONS
+    (started, _), *_, (ended, _) = training_run(generations, alpha, train_kernels)
     return (ended - started) / generations
 
 
-def training_run(generations):
+def training_run(generations, alpha=ALPHA, train_kernels=False):
     """When training.train() was how far, its files included: (seconds, generation), from the first generation on."""
     marks = []
     with tempfile.TemporaryDirectory() as folder:
         files = (os.path.join(folder, "model.doc"), os.path.join(folder, "metadata.doc"))
-        train(ALPHA, generations, *files, dataset=DATASET, seed=1,
+        train(alpha, generations, *files, dataset=DATASET, seed=1, train_kernels=train_kernels,
               progress=lambda generation, _: marks.append((time.perf_counter(), generation)))  # fmt: skip
     return marks
 
 
-def example():
-    """A picture (32, 32), the model's three arrays, and a one-hot label."""
-    kernels_1, kernels_2, weights, *_ = parts_of(start_model(LABELS, np.random.default_rng(0)))
-    return cnn.read_pixels(PICTURE), kernels_1, kernels_2, weights, np.array([1, 0])
-
-
-def in_pytorch():
-    """The same network and update, a generation at a time, in PyTorch's eager mode."""
-    import torch  # noqa: PLC0415, an extra
-    from torch.nn import functional  # noqa: PLC0415
-
-    torch.set_num_threads(1)
-    pixels, kernels_1, kernels_2, weights, label = (torch.tensor(array, dtype=torch.float32) for array in example())
-    kernels_1, kernels_2, bias = kernels_1.reshape(6, 1, 5, 5), kernels_2.reshape(6, 6, 5, 5), torch.ones(1)
-
-    def generation():
-        maps = functional.max_pool2d(functional.relu(functional.conv2d(pixels[None, None], kernels_1)), 2)
-        maps = maps * (torch.rand(maps.shape) >= cnn.DROPOUT_1)
-        maps = functional.max_pool2d(functional.relu(functional.conv2d(maps, kernels_2)), 2)
-        maps = maps * (torch.rand(maps.shape) >= cnn.DROPOUT_2)
-        flattened = torch.cat((maps.reshape(-1), bias))
-        outputs = (weights @ flattened).abs()
-        total = outputs.sum()
-        softmax = torch.softmax(outputs * (OUTPUT_SUM / total) if total > cnn.LARGEST_SUM else outputs, 0)
-        float(-(label * torch.log10(softmax)).sum())
-        weights.sub_(torch.outer(ALPHA * (softmax - label), flattened))
-
-    return lambda: per_call(generation, 500)
+def our_step():
+    """Forward, backward and update of all layers, without files and dropout, as in the other frameworks below."""
+    pixels, *arrays, _ = peers.example(train_kernels=True)
+    generation = backpropagation.all_layers(*(array.astype(np.float32) for array in arrays), OUTPUT_SUM)
+    return lambda: peers.per_call(lambda: generation(pixels, 0, peers.STILL), 500)
 
 
 def in_plain_loops():
     """The same in plain Python loops."""
-    pixels, kernels_1, kernels_2, weights, label = (array.tolist() for array in example())
+    pixels, kernels_1, kernels_2, weights, label = (array.tolist() for array in peers.example())
     weights = [weight for row in weights for weight in row]
     arguments = (pixels, kernels_1, kernels_2, weights, label, ALPHA, np.random.default_rng(0).random)
-    return lambda: per_call(lambda: reference.train_once(*arguments), 2)
+    return lambda: peers.per_call(lambda: reference.train_once(*arguments), 2)
 
 
 MEASURED = [  # a row's name, and what prepares it: a function that gives the seconds of a generation
     ("(a) bare arithmetic: two products, 1,326 random numbers", bare_arithmetic),
     ("(b) a generation of training.train(), its files included", lambda: our_generation),
-    ("(c) the same in PyTorch, eager", in_pytorch),
-    ("(d) the same in plain Python loops", in_plain_loops),
+    ("(c) the same in PyTorch, eager", peers.pytorch_last_layer),
+    ("(d) the same in JAX, compiled", peers.jax_last_layer),
+    ("(e) the same in plain Python loops", in_plain_loops),
 ]
+ALL_LAYERS = [
+    ("(f) forward, backward, update in JAX, compiled", peers.jax_all_layers),
+    ("(g) the same, its convolution made of slices", lambda: peers.jax_all_layers(by_hand=True)),
+    ("(h) the same in PyTorch, eager", peers.pytorch_all_layers),
+    ("(i) the same, ours", our_step),
+    ("(j) a generation of training.train(), its files and dropout included",
+     lambda: lambda: our_generation(KERNELS_ALPHA, train_kernels=True)),
+]  # fmt: skip
 
 
 def prepare(build):
@@ -141,18 +124,19 @@ def prepare(build):
         return f"not installed: pip install {error.name}"
 
 
-def time_table(rounds):
-    """Measure all of MEASURED in turn, so many rounds: the medians, and those of the ratios to (a), as a table."""
-    measures = {name: prepare(build) for name, build in MEASURED}
+def time_table(measured, head, ratio, rounds):
+    """Measure all in turn, so many rounds: the medians, and those of the ratios to the first row, as a table."""
+    measures = {name: prepare(build) for name, build in measured}
     seconds = {name: [] for name, measure in measures.items() if callable(measure)}
     for _ in counted(range(rounds), "rounds"):
         for name, taken in seconds.items():
             taken.append(measures[name]())
-    floor, rows = seconds[MEASURED[0][0]], [["a generation", "microseconds", "times (a)"]]
+    floor, rows = seconds.get(measured[0][0]), [[head, "microseconds", ratio]]
     for name, measure in measures.items():
         if name in seconds:
             taken = np.array(seconds[name])
-            rows.append([name, f"{np.median(taken) * 1e6:,.1f}", f"{np.median(taken / floor):.2f}"])
+            times = f"{np.median(taken / floor):.2f}" if floor else ""
+            rows.append([name, f"{np.median(taken) * 1e6:,.1f}", times])
         else:
             rows.append([name, measure, ""])
     return markdown(rows)

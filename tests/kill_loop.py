@@ -1,6 +1,7 @@
 """Start a training, kill it without warning, look at its files, go on: again and again. Run by test_robustness.py.
 
-python kill_loop.py FOLDER KILLS SECONDS: FOLDER holds dataset/; prints, for each kill, the generations to do again
+python kill_loop.py FOLDER KILLS SECONDS [--train-kernels]: FOLDER holds dataset/; prints, for each kill,
+the generations to do again
 """
 
 import os
@@ -15,6 +16,7 @@ import training
 from support import checkpoint
 
 folder, kills, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+more = {"train_kernels": True, "jitter": True} if "--train-kernels" in sys.argv else {}
 training.WRITE_EVERY = 0.005  # seconds: more writing, so that more kills meet a write
 os.chdir(folder)
 random.seed(1)
@@ -25,8 +27,8 @@ for _ in range(kills):
     child = os.fork()
     if not child:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, the child is killed
-        settings = {"seed": 6, "resume": resume, "progress": lambda *_, tell=tell: os.write(tell, b".")}
-        training.train(5e-9, 10**9, "model.doc", "metadata.doc", **settings)
+        settings = {"seed": 6, "resume": resume, "progress": lambda *_, tell=tell: os.write(tell, b"."), **more}
+        training.train(0.003 if more else 5e-9, 10**9, "model.doc", "metadata.doc", **settings)
     os.read(told, 1)  # it trains now
     os.close(told)
     os.close(tell)
