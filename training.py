@@ -32,7 +32,7 @@ GENERATIONS = 180_834
 LABELS = ["0", "1"]
 
 # What --jitter does at the most, each way: degrees, pixels across per pixel down, shares of 1 across and down, pixels.
-JITTER = 10, 0.2, 0.1, 0.1, 1.5, 1.5
+JITTER = 12, 0.25, 0.2, 0.2, 1, 1
 WRITE_EVERY = 0.8  # seconds between two writings of model.doc and metadata.doc
 KERNELS = 6 * 25 + 6 * 150  # weights of the kernels
 RECENT = 100  # generations, the paper's window for its mean cross entropy and its share right
