@@ -7,6 +7,8 @@ GET / is demo.html. POST /classify takes a PNG or JPEG picture, and answers as J
 Nothing that is sent is kept.
 """
 
+from support.commandline import Parser, run  # isort: skip, it is to be first
+
 import base64
 import contextlib
 import hashlib
@@ -24,7 +26,6 @@ from PIL import Image
 import cnn
 import preprocessing
 from model import labels_of, read_model
-from support.commandline import Parser, run
 from support.pictures import png_bytes
 from support.server import RequestError, Server
 
