@@ -194,10 +194,11 @@ def main():
             if over:
                 keep_original(path)
             preprocess(path, output, options.trim)
-            print(f"{output}: {SIZE}x{SIZE}" + (f"; the original is kept as {path}.bak" if over else ""))
         except (InputError, OSError) as error:
             print(f"preprocessing.py: {explain(error)}", file=sys.stderr)
             code = 1
+        else:
+            print(f"{output}: {SIZE}x{SIZE}" + (f"; the original is kept as {path}.bak" if over else ""))
     return code
 
 

@@ -20,9 +20,14 @@ def end(code, text):
     os._exit(code)
 
 
+def interrupted(number, frame):
+    """What Ctrl-C does until support.commandline.run()."""
+    end(130, "stopped")
+
+
 if STARTING:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, lambda *_: end(130, "stopped"))  # until support.commandline.run()
+        signal.signal(signal.SIGINT, interrupted)
     if sys.version_info < (3, 9):  # noqa: UP036, this is where it is said
         end(1, f"this needs Python 3.9 or newer, found {sys.version.split()[0]}; start it with another")
     for name, package in (("numpy", "numpy"), ("PIL", "pillow")):

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from support import STARTING
+from support import interrupted
 from support.files import InputError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -44,8 +44,8 @@ def explain(error):
 def run(main):
     """Run a script's `main()` and leave with its exit code; an error is one line on stderr, without a traceback."""
     try:
-        if STARTING:
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # what support/__init__.py put in its place
+        if signal.getsignal(signal.SIGINT) is interrupted:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # a label or name that the screen's encoding lacks
         try:

@@ -113,6 +113,15 @@ def test_a_mistake_is_one_line_and_touches_nothing(dataset, tmp_path, run_script
     assert (tmp_path / "model.doc").read_text() == (tmp_path / "metadata.doc").read_text() == "mine"
 
 
+def test_labels_in_quotes_and_another_folder_are_told_what_to_do(tmp_path, run_script):
+    done = run_script("controller.py", "--labels", "0 1", cwd=tmp_path)
+    assert done.stderr.endswith("'0 1' is a single label; without quotes it is several: --labels 0 1\n")
+    done = run_script("controller.py", cwd=tmp_path)
+    assert done.stderr.endswith(f"; start in {ROOT}, or name the folder that holds it (--dataset)\n")
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals of this kind")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_leaves_both_files_complete(dataset, tmp_path, number):

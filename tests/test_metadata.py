@@ -89,6 +89,13 @@ def test_a_last_line_that_was_cut_off_is_left_out(tmp_path, cut):
     assert metadata.read_metadata(path).tolist() == ROWS[:2]
 
 
+@pytest.mark.parametrize("number", ["9" * 400, "9" * 400 + ".5", "9" * 20])
+def test_a_header_with_a_number_that_makes_no_sense(tmp_path, number):
+    (tmp_path / "metadata.doc").write_text(f"started {number}\ngeneration {number}\n\n\n1 0 0.5 0.5\n")
+    assert metadata.read_header(tmp_path / "metadata.doc") == (None, None)
+    assert len(metadata.read_metadata(tmp_path / "metadata.doc")) == 1
+
+
 @pytest.mark.parametrize("content", ["", "started\n", "started 1.0\ngeneration 0\n\n\n"])
 def test_a_log_without_rows(tmp_path, content):
     (tmp_path / "metadata.doc").write_text(content)
