@@ -11,7 +11,7 @@ import io
 import itertools
 import os
 
-MANY = 5  # names or writes not on the disk yet: with more of them, which only a fault leaves, not all states are built
+MANY = 10  # names or writes not on the disk yet: with more of them, which only a fault leaves, not all states are built
 
 
 class Recorder:
