@@ -11,7 +11,7 @@ import io
 import itertools
 import os
 
-MANY = 10  # names or writes not on the disk yet: with more of them, which only a fault leaves, not all states are built
+NAMES, WRITES = 14, 4  # that are not on the disk yet: of more, which only a fault leaves, not all states are built
 
 
 class Recorder:
@@ -143,7 +143,7 @@ def states(recorder, order):
 
 def some_of(operations, order):
     """The operations that may have come through."""
-    if order == "in order" or len(operations) > MANY:
+    if order == "in order" or len(operations) > NAMES:
         return [operations[:count] for count in range(len(operations) + 1)]
     return [list(itertools.compress(operations, kept)) for kept in itertools.product((0, 1), repeat=len(operations))]
 
@@ -161,7 +161,7 @@ def rename_all(names, operations):
 
 def torn(content, writes, order):
     """What a file may hold whose last writes were not synced: a set of bytes."""
-    if order == "any" and len(writes) <= MANY:
+    if order == "any" and len(writes) <= WRITES:
         ways = itertools.product(("there", "gone", "half", "zeros"), repeat=len(writes))
     else:
         ways = [
