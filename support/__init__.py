@@ -25,7 +25,15 @@ def interrupted(number, frame):
     end(130, "stopped")
 
 
+def unraisable(what):
+    """What is said of an error that Python can only ignore; Ctrl-C, where it is one, is not to be lost."""
+    if what.exc_type is KeyboardInterrupt:
+        end(130, "stopped")
+    sys.__unraisablehook__(what)
+
+
 if STARTING:
+    sys.unraisablehook = unraisable
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupted)
     if sys.version_info < (3, 9):  # noqa: UP036, this is where it is said

@@ -97,6 +97,20 @@ def test_only_a_script_of_ours_takes_ctrl_c_over_and_run_gives_it_back(script):
     assert done.stdout.split() == [str(script != "cnn.py"), "True"]
 
 
+@unix
+def test_ctrl_c_is_not_lost_where_python_ignores_errors():
+    code = (
+        "import sys; sys.argv = ['cnn.py']; import os, signal, weakref; from support.commandline import run\n"
+        "class Any: pass\n"
+        "def main():\n"
+        "    any = Any(); seen = weakref.ref(any, lambda _: os.kill(os.getpid(), signal.SIGINT)); del any\n"
+        "    print('went on')\n"
+        "run(main)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
+
+
 def closed_pipe():
     """A pipe's end for writing, whose other end is closed."""
     reading, writing = os.pipe()
