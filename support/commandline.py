@@ -38,6 +38,9 @@ class Parser(argparse.ArgumentParser):
 def explain(error):
     """What an InputError or OSError says, on one line."""
     text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+    folder = os.path.dirname(os.path.abspath(getattr(error, "filename", None) or ""))
+    if isinstance(error, FileNotFoundError) and not os.path.isdir(folder):
+        text += "; its folder is not there, make it first"
     return " ".join(text.split())
 
 
@@ -51,7 +54,8 @@ def run(main):
         try:
             sys.exit(main())
         finally:
-            sys.stdout.flush()
+            if sys.stdout:  # not closed from the start
+                sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python still tries to print
         with contextlib.suppress(OSError):
