@@ -75,6 +75,8 @@ def test_the_defaults_are_the_papers(monkeypatch):
 
 def test_help_says_each_default(run_script):
     shown = " ".join(run_script("controller.py", "--help").stdout.split())
+    assert shown.startswith("usage: controller.py [-h] ")
+    assert run_script("experiments.speed", "--help").stdout.startswith("usage: python -m experiments.speed [-h] ")
     for default in (
         "0.000000005, the paper's",
         "180834, the paper's",

@@ -81,6 +81,16 @@ def test_what_is_read_back_is_what_was_written_bit_for_bit(rng, tmp_path, labels
     assert not (tmp_path / "model.doc.new").exists()
 
 
+def test_labels_stand_as_they_are_and_no_number_is_longer_than_one_can_be(rng, tmp_path):
+    model.write_model(model.start_model(["één", "\u4e00"], rng), tmp_path / "model.doc")
+    text = (tmp_path / "model.doc").read_text(encoding="utf-8")
+    assert '["één", "\u4e00"]' in text
+    for digits, taken in ((397, True), (398, False)):
+        (tmp_path / "model.doc").write_text(text.replace("[-1, 0,", f"[0.{'1' * digits}, 0,", 1), encoding="utf-8")
+        with contextlib.nullcontext() if taken else pytest.raises(InputError, match="line 1: expected a number"):
+            model.read_model(tmp_path / "model.doc")
+
+
 def test_each_array_is_followed_by_a_comma_and_no_line_is_long(rng, tmp_path):
     model.write_model(example(rng), tmp_path / "model.doc")
     text = (tmp_path / "model.doc").read_text(encoding="utf-8")

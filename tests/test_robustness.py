@@ -274,6 +274,17 @@ def test_a_file_that_cannot_be_written_is_known_before_anything_is_touched(datas
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
 
 
+@pytest.mark.parametrize("name", ["model.doc", "metadata.doc"])
+def test_a_file_that_is_read_only_is_left_alone(dataset, tmp_path, monkeypatch, name):
+    train(tmp_path, 10)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    may = os.access  # which is asked, since root may do all
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(tmp_path / name) and may(path, mode))
+    with pytest.raises(PermissionError, match="is read-only"):
+        train(tmp_path, 10, seed=2)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
 @unix
 @pytest.mark.parametrize("way", ["links", "a copy"])
 def test_the_files_that_links_lead_to_are_kept(dataset, tmp_path, monkeypatch, way):
