@@ -342,6 +342,12 @@ def test_a_model_changed_by_hand_is_kept(dataset, tmp_path, name):
     assert said == [f"{tmp_path / name}: not what this training wrote last; kept as {tmp_path / name}.bak"]
 
 
+def test_a_start_model_that_is_trained_on_is_not_kept(dataset, tmp_path):
+    train(tmp_path, 0)
+    train(tmp_path, 5, resume=True)
+    assert not list(tmp_path.glob("*.bak"))
+
+
 def test_a_checkpoint_from_before_there_were_marks_keeps_the_model(dataset, tmp_path):
     train(tmp_path, 50)
     before, path = (tmp_path / "model.doc").read_bytes(), tmp_path / "metadata.doc.resume"
