@@ -52,12 +52,18 @@ def kept_in(folder):
     return checkpoint.read_checkpoint(folder / "metadata.doc")
 
 
-def test_three_pieces_are_one_run(dataset, tmp_path):
+@pytest.mark.parametrize(
+    "setting", [{}, {"jitter": True}, {"jitter": True, "dropout": False}, {"train_kernels": True, "jitter": True}]
+)
+def test_three_pieces_are_one_run(dataset, tmp_path, setting):
     train(tmp_path, 900)
+    plain = files(tmp_path)
+    train(tmp_path, 900, **setting)
     whole = files(tmp_path)
-    train(tmp_path, 300)
-    train(tmp_path, 301, resume=True)
-    trained = train(tmp_path, 900, resume=True)
+    assert (whole[0] != plain[0]) is bool(setting)
+    train(tmp_path, 300, **setting)
+    train(tmp_path, 301, resume=True, **setting)
+    trained = train(tmp_path, 900, resume=True, **setting)
     assert files(tmp_path) == whole
     assert trained[2].tolist() == model.read_model(tmp_path / "model.doc")[2].tolist()
 
