@@ -9,6 +9,8 @@ docs/reproduction.md lists them by that number.
 >>> cnn.classify("my_digit.png", model.read_model("models/shipped.doc"))  # in a Python shell, from the project's folder
 """
 
+from support.commandline import Parser, explain, run  # isort: skip, it is to be first
+
 import os
 import sys
 from math import exp, log10
@@ -20,7 +22,6 @@ from PIL import Image
 
 from model import parts_of, read_model
 from preprocessing import SIZE, fit, is_blank, open_picture
-from support.commandline import Parser, explain, run
 from support.files import InputError
 
 DROPOUT_1 = 0.15  # the share of values that training sets to 0 after max pooling 1

@@ -3,12 +3,13 @@
 python controller.py [--help]
 """
 
+from support.commandline import Parser, command, duration, ours, progress_line, run, share  # isort: skip, it is to be first
+
 import sys
 import time
 
 import training
 from support.checkpoint import read_checkpoint
-from support.commandline import Parser, command, duration, ours, progress_line, run, share
 
 KERNELS_ALPHA = 0.003  # the learning rate for all layers; the paper's, for the last alone, would move nothing
 EXAMPLE = "dataset/0/img001-00001.png"

@@ -8,6 +8,8 @@ GET /choices lists the models and some pictures to try; GET /progress?after=N sa
 is sent is kept. waitress serves, where it is installed (requirements-demo.txt), otherwise Python's own wsgiref.
 """
 
+from support.commandline import ROOT, Parser, command, explain, ours, run  # isort: skip, it is to be first
+
 import base64
 import contextlib
 import functools
@@ -37,7 +39,6 @@ import preprocessing
 from metadata import Follower, read_header
 from model import parts_of, read_model
 from support.checkpoint import path_of, read_settings
-from support.commandline import ROOT, Parser, command, explain, ours, run
 from support.files import InputError
 from support.pictures import find_pictures
 

@@ -161,8 +161,8 @@ def read_header(path):
     """When training started (unix time) and the current generation, as lines 1 and 2 say; None where they do not."""
     with open(path, encoding="utf-8", errors="replace") as file:
         numbers = [re.findall(r"\d+(?:\.\d+)?", file.readline()) for _ in range(2)]
-    started, generation = (found[-1] if found else None for found in numbers)
-    return started and float(started), generation and int(float(generation))
+    started, generation = (float(found[-1]) if found and len(found[-1]) < 20 else None for found in numbers)
+    return started, None if generation is None else int(generation)
 
 
 def _row(fields):

@@ -139,14 +139,16 @@ def parts_of(model):
 
 
 def write_model(model, path):
-    """Write the model as text, whole: the arrays, each followed by a comma, then the labels and the output sum it has.
+    """Write the model as text, whole: what read_model() reads back is the same bit for bit."""
+    write_whole(path, model_text(model))
 
-    Every number is written in full: what read_model() reads back is the same bit for bit.
-    """
+
+def model_text(model):
+    """A model as the bytes of its file: the arrays, each followed by a comma, then the labels and output sum it has."""
     arrays = [_array_text(np.asarray(array, float), width) for array, width in zip(model, (25, 25, 5))]
     labels = [json.dumps(list(labels), ensure_ascii=False) for labels in model[3:4]]
     text = ",\n\n".join([*arrays, *labels, *map(_number_text, model[4:])])
-    write_whole(path, (text + ("\n" if labels else ",\n")).encode("utf-8"))
+    return (text + ("\n" if labels else ",\n")).encode("utf-8")
 
 
 def _array_text(array, numbers_a_line):

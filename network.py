@@ -6,13 +6,14 @@ explanation of a convolutional network).
 Needs matplotlib (requirements-graphs.txt).
 """
 
+from support.commandline import Parser, run  # isort: skip, it is to be first
+
 import os
 
 import numpy as np
 
 from cnn import read_pixels, steps
 from model import parts_of, read_model
-from support.commandline import Parser, run
 from support.figures import new_figure, save_figure
 
 PAGE = (11.0, 8.15)  # inches: a page, lying
@@ -30,6 +31,8 @@ def main():
     parser.add_argument("--trim", action="store_true", help="cut the picture to its ink first, scaled to 24 pixels")
     parser.add_argument("--output", default="network.png", metavar="FILE.png", help="(default: network.png)")
     options = parser.parse_args()
+    if not options.output.lower().endswith(".png"):
+        parser.error(f"--output: expected a name that ends in .png, found {options.output}")
     model = read_model(options.model)
     pixels = read_pixels(options.picture, options.trim)
     names = [os.path.basename(path) for path in (options.picture, options.model)]

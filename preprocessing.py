@@ -2,8 +2,10 @@
 
     python preprocessing.py PICTURE... [--output DIR] [--trim]
 
-As in the paper, a picture is written over its original, unless --output names a folder.
+As in the paper, a picture is written over its original, unless --output names a folder; the original is kept as .bak.
 """
+
+from support.commandline import Parser, explain, run  # isort: skip, it is to be first
 
 import contextlib
 import io
@@ -15,8 +17,7 @@ import warnings
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from support.commandline import Parser, explain, run
-from support.files import InputError, write_whole
+from support.files import InputError, back_up, write_whole
 from support.light import evenly_lit
 
 SIZE = 32  # pixels, both ways
@@ -159,6 +160,12 @@ def preprocess(image_path, output_path=None, trim=False):
     write_whole(output_path, data.getvalue())
 
 
+def keep_original(path):
+    """Keep a picture that is to be written over as `path`.bak, unless it is one that was, whose original is there."""
+    if open_picture(path)[0].size != (SIZE, SIZE) or not os.path.exists(f"{path}.bak"):
+        back_up(path)
+
+
 def main():
     parser = Parser("Fit pictures into 32x32 on white, as the paper does.")
     parser.add_argument("pictures", nargs="+", metavar="PICTURE")
@@ -176,11 +183,15 @@ def main():
     code = 0
     for path, output in zip(options.pictures, outputs):
         try:
+            over = os.path.realpath(path) == os.path.realpath(output)
+            if over:
+                keep_original(path)
             preprocess(path, output, options.trim)
-            print(f"{output}: {SIZE}x{SIZE}")
         except (InputError, OSError) as error:
             print(f"preprocessing.py: {explain(error)}", file=sys.stderr)
             code = 1
+        else:
+            print(f"{output}: {SIZE}x{SIZE}" + (f"; the original is kept as {path}.bak" if over else ""))
     return code
 
 

@@ -5,13 +5,14 @@
 Writes cross_entropy.png and right.png, which need matplotlib (requirements-graphs.txt); the summary needs none.
 """
 
+from support.commandline import Parser, duration, run, share  # isort: skip, it is to be first
+
 import os
 
 import numpy as np
 
 from metadata import read_header, read_metadata
 from support.checkpoint import read_settings
-from support.commandline import Parser, duration, run, share
 from support.figures import new_figure, save_figure
 from support.files import InputError
 from training import ALPHA, GENERATIONS, LABELS, RECENT, train

@@ -20,10 +20,10 @@ from PIL import Image
 import backpropagation
 import cnn
 from metadata import Log, is_empty, start_log
-from model import INPUTS, LARGEST_SUM, OUTPUT_SUM, hand_set_kernels, start_model, write_model
+from model import INPUTS, LARGEST_SUM, OUTPUT_SUM, hand_set_kernels, model_text, start_model
 from preprocessing import distort
-from support.checkpoint import SETTINGS, State, path_of, read_checkpoint, write_checkpoint
-from support.files import InputError, back_up, check_writable, locked
+from support.checkpoint import SETTINGS, State, mark, path_of, read_checkpoint, write_checkpoint
+from support.files import InputError, back_up, check_writable, locked, rename, write_whole
 from support.pictures import find_pictures
 
 # The paper's settings, those of train() and of controller.py where nothing else is said.
@@ -88,23 +88,29 @@ def train(
         pictures = load_dataset(settings["dataset"], settings["labels"], settings["trim"], loading, see)
         check_pictures(state, pictures)
         stopped = stack.enter_context(stop_on_signals())
-        last_file = f"{model_file}.last" if settings["average"] else None
-        if not resume:
-            start_files([model_file, *([last_file] if last_file else [])], metadata_file)
+        model_files = [model_file, f"{model_file}.last"] if settings["average"] else [model_file]
+        if resume:
+            keep_others(model_files, state, say)
+        else:
+            start_files(model_files, metadata_file)
         log = stack.enter_context(contextlib.closing(Log(metadata_file, state.generation)))
         if log.dropped:
             say(f"{metadata_file}: {log.dropped} lines after generation {state.generation} are trained again")
 
         def write(recent):
             log.flush(state.generation)
+            models = [model_of(state), with_numbers(state, state.trained)][: len(model_files)]
+            texts = [model_text(model) for model in models]
+            note_models(state, texts)
             write_checkpoint(metadata_file, state)
-            write_model(model_of(state), model_file)
-            if last_file:
-                write_model(with_numbers(state, state.trained), last_file)
+            for path, text in zip(model_files, texts):
+                write_whole(path, text)
             if progress:
                 progress(state.generation, recent)
 
         run_generations(state, pictures, log, write, stopped)
+        state.models = state.models[-len(model_files) :]  # those before them are gone: the same seed, the same files
+        write_checkpoint(metadata_file, state)
     if stopped:
         raise KeyboardInterrupt
     return model_of(state)
@@ -279,6 +285,23 @@ def lock_order(model_file, metadata_file):
     return sorted([model_file, metadata_file])
 
 
+def note_models(state, texts):
+    """Note the marks of the models that are about to be written, and keep those of the last: a crash leaves either."""
+    marks = [mark(text) for text in texts]
+    if state.models[-len(marks) :] != marks:
+        state.models = [*state.models[-len(marks) :], *marks]
+
+
+def keep_others(model_files, state, say):
+    """Keep a model as .bak that is not what the training to be gone on with wrote last: another's, or one changed."""
+    for path in filter(os.path.exists, model_files):
+        with open(path, "rb") as file:
+            known = mark(file.read()) in state.models
+        if not known:
+            back_up(path)
+            say(f"{path}: not what this training wrote last; kept as {path}.bak")
+
+
 def start_files(model_files, metadata_file):
     """Keep the files of the last training as .bak, and begin a new log, without a moment in which a file is missing."""
     checkpoint = path_of(metadata_file)
@@ -289,18 +312,17 @@ def start_files(model_files, metadata_file):
     # A start that failed left an empty log, which is not worth the place of the one that is kept.
     if os.path.exists(checkpoint) or not is_empty(metadata_file):
         back_up(metadata_file)
-        back_up(checkpoint, path_of(f"{metadata_file}.bak"))  # so that the kept training can be gone on with, too
-    with contextlib.suppress(FileNotFoundError):
-        os.remove(checkpoint)  # it does not belong to the log that begins now
+    if os.path.exists(checkpoint):  # it goes with the old log, so that the kept training can be gone on with, too
+        rename(checkpoint, path_of(f"{metadata_file}.bak"))
     start_log(metadata_file, time.time())
 
 
 def check_pictures(state, pictures):
     """Note a mark of the pictures in the settings. Raises InputError where the training began with other pictures."""
-    mark = hashlib.sha256()
+    digest = hashlib.sha256()
     for maps, index in pictures:
-        mark.update(b"%d" % index + maps.tobytes())
-    if state.settings.setdefault("pictures", mark.hexdigest()) != mark.hexdigest():
+        digest.update(b"%d" % index + maps.tobytes())
+    if state.settings.setdefault("pictures", digest.hexdigest()) != digest.hexdigest():
         found = state.settings["dataset"]
         raise InputError(f"{found}: expected the pictures that the training began with; train from the start")
 
@@ -328,6 +350,8 @@ def check_settings(**settings):
 
 def check_labels(labels):
     """Raise InputError unless labels differ and each can name a folder and stand in a log."""
+    if len(labels) == 1 and len(labels[0].split()) > 1:
+        raise InputError(f"labels: {labels[0]!r} is a single label; without quotes it is several: --labels {labels[0]}")
     if len(labels) < 2 or len(set(labels)) != len(labels):
         raise InputError(f"labels: expected two or more that differ, found {' '.join(labels) or 'none'}")
     for label in labels:

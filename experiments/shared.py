@@ -27,7 +27,7 @@ def on_all_cores(function, arguments, what):
     Each worker is a Python started afresh, as all systems can: `function` stands in a module. The results are in the
     order of `arguments`. An error in one, or Ctrl-C, ends all workers, and is raised.
     """
-    show, workers = progress_line(sys.stderr), ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))
+    show, workers = progress_line(sys.stderr), new_workers()
     with stop_on_signals() as stopped, workers:
         jobs = waiting = start_jobs(workers, function, arguments)
         try:
@@ -46,6 +46,14 @@ def on_all_cores(function, arguments, what):
                 raise ChildProcessError("a worker was ended from outside; is there too little memory?") from None
             raise
     return [job.result() for job in jobs]
+
+
+def new_workers():
+    """A Python for each core. Raises InputError where the system has no semaphores, which they need."""
+    try:
+        return ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))
+    except (OSError, ImportError, NotImplementedError) as error:
+        raise InputError(f"work on all cores needs semaphores, on Linux a writable /dev/shm ({error})") from None
 
 
 def start_jobs(workers, function, arguments):

@@ -3,9 +3,10 @@
 Here stands what the two share: the options that say which pictures, and how one is put into a data set.
 """
 
+from support.commandline import Parser  # isort: skip, it is to be first
+
 import os
 
-from support.commandline import Parser
 from support.files import write_whole
 from support.pictures import CHARACTERS, picture_path, png_bytes
 

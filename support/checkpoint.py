@@ -4,14 +4,16 @@ No random state is kept: every generation draws equally many random numbers, so 
 is in one file, written whole, so that settings, generation and weights always belong together.
 """
 
+import hashlib
 import json
 import numbers
 import operator
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from support.commandline import command, ours
 from support.files import InputError, write_whole
 
 
@@ -59,7 +61,7 @@ SETTINGS = {  # of a training: what each has to be; a function that gives it as 
     "train_kernels": flag,
     "jitter": flag,
 }
-BEFORE = {"dropout": True, "train_kernels": False, "jitter": False}  # what a checkpoint means that does not say
+BEFORE = {"dropout": True, "train_kernels": False, "jitter": False, "models": []}  # in a checkpoint that does not say
 
 
 @dataclass
@@ -70,6 +72,7 @@ class State:
     generation: int
     trained: np.ndarray  # the last of all the numbers that are trained, one after another
     total: np.ndarray  # with `average`: the same, added up over the generations since half of them
+    models: list = field(default_factory=list)  # marks of the models written last, and of those before them
 
 
 def path_of(metadata_file):
@@ -77,16 +80,22 @@ def path_of(metadata_file):
     return f"{metadata_file}.resume"
 
 
+def mark(data):
+    """What tells bytes from others."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def write_checkpoint(metadata_file, state):
     """Keep where a training stands."""
-    kept = {**state.settings, "generation": state.generation, "weights": state.trained.tolist()}
+    kept = {**state.settings, "generation": state.generation, "models": state.models}
+    kept["weights"] = state.trained.tolist()
     if state.settings["average"]:
         kept["weights_sum"] = state.total.tolist()
     write_whole(path_of(metadata_file), json.dumps(kept, indent=0).encode("utf-8"))
 
 
 def read_checkpoint(metadata_file):
-    """Where a training stood, as a State. Raises InputError, or OSError where there is no such file."""
+    """Where a training stood, as a State. Raises InputError, also where there is none."""
     path = path_of(metadata_file)
     try:
         with open(path, encoding="utf-8") as file:
@@ -95,9 +104,12 @@ def read_checkpoint(metadata_file):
         settings["pictures"] = str(kept["pictures"])
         trained = np.array(kept["weights"], float)
         total = np.array(kept["weights_sum"], float) if settings["average"] else np.zeros_like(trained)
-        state = State(settings, whole(kept["generation"]), trained, total)
+        state = State(settings, whole(kept["generation"]), trained, total, texts(kept["models"]))
         fits = trained.ndim == 1 and trained.shape == total.shape and state.generation >= 0
         fits = fits and np.isfinite(trained).all() and np.isfinite(total).all()
+    except FileNotFoundError:
+        start = command(ours("controller.py"), "--metadata", metadata_file)
+        raise InputError(f"{path}: not there, nothing to go on with; to start a training: {start}") from None
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         fits = False
     if not fits:

@@ -1,14 +1,17 @@
 """One way to be a command: options, errors on one line, a line that keeps up, what to type next. Not in the paper."""
 
 import argparse
+import contextlib
 import io
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
 
+from support import interrupted
 from support.files import InputError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -35,15 +38,29 @@ class Parser(argparse.ArgumentParser):
 def explain(error):
     """What an InputError or OSError says, on one line."""
     text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+    folder = os.path.dirname(os.path.abspath(getattr(error, "filename", None) or ""))
+    if isinstance(error, FileNotFoundError) and not os.path.isdir(folder):
+        text += "; its folder is not there, make it first"
     return " ".join(text.split())
 
 
 def run(main):
     """Run a script's `main()` and leave with its exit code; an error is one line on stderr, without a traceback."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a label or name that the screen's encoding lacks
     try:
-        sys.exit(main())
+        if signal.getsignal(signal.SIGINT) is interrupted:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a label or name that the screen's encoding lacks
+        try:
+            sys.exit(main())
+        finally:
+            if sys.stdout:  # not closed from the start
+                sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python still tries to print
+        with contextlib.suppress(OSError):
+            print(f"{script_name()}: stopped, since nobody reads on what it prints", file=sys.stderr)
+        sys.exit(1)
     except (InputError, OSError) as error:
         print(f"{script_name()}: {explain(error)}", file=sys.stderr)
         sys.exit(1)

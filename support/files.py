@@ -33,7 +33,7 @@ def write_whole(path, data, sync=True):
                 os.fsync(file.fileno())
         if os.path.exists(path):
             shutil.copymode(path, new)
-        _replace(new, path)
+        rename(new, path, sync)
     except BaseException as error:
         with contextlib.suppress(OSError):
             os.remove(new)
@@ -42,15 +42,32 @@ def write_whole(path, data, sync=True):
         raise
 
 
-def _replace(new, path):
-    """os.replace(), which on Windows has to wait while somebody, an editor or a scanner, has the file open."""
+def rename(old, new, sync=True):
+    """os.replace(), and with `sync` what a power cut does not take back before anything later is done.
+
+    On Windows it has to wait while somebody, an editor or a scanner, has the file open.
+    """
     for pause in (0.01, 0.1, 1, 0):
         try:
-            return os.replace(new, path)
+            os.replace(old, new)
+            break
         except PermissionError:
             if os.name != "nt" or not pause:
                 raise
             time.sleep(pause)
+    if sync:
+        with contextlib.suppress(OSError):  # some network disks sync no folder
+            _sync(os.path.dirname(os.path.abspath(new)))
+
+
+def _sync(path):
+    """Have the disk hold what is at `path`, a file or a folder; Windows syncs neither by its name."""
+    if os.name != "nt":
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def check_writable(path):
@@ -65,19 +82,23 @@ def check_writable(path):
         raise PermissionError(13, "is read-only, expected a file that can be written", path)
 
 
-def back_up(path, backup=None):
-    """Keep what is at `path`, if anything, as `path`.bak too (or as `backup`); what had that name goes."""
+def back_up(path):
+    """Keep what is at `path`, if anything, as `path`.bak too; what had that name goes.
+
+    Where `path` is a link, it is what the link leads to that is kept.
+    """
     if not os.path.exists(path):
         return
-    backup = backup or f"{path}.bak"
+    backup = f"{path}.bak"
     new = f"{backup}.new"
     with contextlib.suppress(FileNotFoundError):
         os.remove(new)
     try:
-        os.link(path, new)  # at once, however large; the name `path` is given to a new file later
+        os.link(os.path.realpath(path), new)  # at once, however large; `path` is given to a new file later
     except OSError:
         shutil.copy2(path, new)  # where a disk knows no links
-    os.replace(new, backup)
+        _sync(new)
+    rename(new, backup)
     with contextlib.suppress(FileNotFoundError):
         os.remove(new)  # it stays where it was `backup` already, by another name
 

@@ -4,6 +4,7 @@ import io
 import os
 import re
 
+from support.commandline import ROOT
 from support.files import InputError
 
 CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # Chars74K's classes 1 to 62
@@ -29,7 +30,8 @@ def find_pictures(dataset, label):
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
-        raise InputError(f"{folder}: expected a folder of pictures of a {label!r} ({error.strerror})") from None
+        do = "" if os.path.isdir(dataset) else f"; start in {ROOT}, or name the folder that holds it (--dataset)"
+        raise InputError(f"{folder}: expected a folder of pictures of a {label!r} ({error.strerror}){do}") from None
     matches = [re.fullmatch(r"img(\d+)-\d+\.png", name) for name in names]
     paths = [os.path.join(folder, match[0]) for match in matches if match and int(match[1]) != other_case]
     if not paths:

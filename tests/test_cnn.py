@@ -117,6 +117,18 @@ def test_dropout_has_its_rate_everywhere_and_no_neighbourhoods(rng, which, proba
         assert both.mean() == pytest.approx(probability**2, rel=0.03)
 
 
+@pytest.mark.parametrize(("which", "threshold"), [(0, round(0.15 * 65536)), (1, round(0.20 * 65536))])
+def test_a_value_is_kept_from_its_threshold_on(which, threshold):
+    class Bits:
+        """Random bits that are a number of 16 bits again and again."""
+
+        def random_raw(self, count):
+            return np.full(count, self.number * 0x0001_0001_0001_0001, np.uint64)
+
+    for Bits.number in (0, threshold - 1, threshold, 65535):
+        assert (next(cnn.dropout_masks(Bits(), 1))[which] == (threshold <= Bits.number)).all()
+
+
 def test_dropout_does_not_rescale():
     maps, keep = np.array([[[7.0, -3.0], [5.0, 2.0]]]), np.array([[[1, 0], [0, 1]]])
     assert cnn.dropout(maps, keep).tolist() == [[[7, 0], [0, 2]]]
@@ -224,6 +236,11 @@ def test_the_input_is_the_largest_of_the_three_colours():
     pixels = np.zeros((32, 32, 3), np.uint8)
     pixels[0, 0], pixels[0, 1] = (10, 200, 30), (1, 2, 3)
     assert cnn.read_pixels(pixels)[0, :2].tolist() == [200, 3]
+
+
+def test_an_array_that_is_not_trimmed_stays_as_it_is():
+    pixels = np.linspace(2, 254.5, 1024).reshape(32, 32)
+    assert np.array_equal(cnn.read_pixels(pixels), pixels)
 
 
 def test_a_picture_of_another_size_is_fitted_and_its_file_left_alone(paper, tmp_path):

@@ -75,6 +75,8 @@ def test_the_defaults_are_the_papers(monkeypatch):
 
 def test_help_says_each_default(run_script):
     shown = " ".join(run_script("controller.py", "--help").stdout.split())
+    assert shown.startswith("usage: controller.py [-h] ")
+    assert run_script("experiments.speed", "--help").stdout.startswith("usage: python -m experiments.speed [-h] ")
     for default in (
         "0.000000005, the paper's",
         "180834, the paper's",
@@ -111,6 +113,17 @@ def test_a_mistake_is_one_line_and_touches_nothing(dataset, tmp_path, run_script
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("controller.py: ")
     assert (tmp_path / "model.doc").read_text() == (tmp_path / "metadata.doc").read_text() == "mine"
+
+
+def test_labels_in_quotes_and_another_folder_are_told_what_to_do(tmp_path, run_script):
+    done = run_script("controller.py", "--labels", "0 1", cwd=tmp_path)
+    assert done.stderr.endswith("'0 1' is a single label; without quotes it is several: --labels 0 1\n")
+    done = run_script("controller.py", cwd=tmp_path)
+    assert done.stderr.endswith(f"; start in {ROOT}, or name the folder that holds it (--dataset)\n")
+    assert len(done.stderr.splitlines()) == 1
+    done = run_script("controller.py", "--dataset", ROOT / "dataset", "--model", "absent/model.doc", cwd=tmp_path)
+    assert done.stderr.endswith(": No such file or directory; its folder is not there, make it first\n")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals of this kind")

@@ -55,6 +55,53 @@ def test_line_2_is_written_over_in_place(tmp_path):
     log.close()
 
 
+@pytest.mark.parametrize(
+    ("content", "empty"),
+    [(metadata.HEADER.format(1.5, 0), True), (metadata.HEADER.format(1.5, 7), False), ("a\nb 0\n\n", False),
+     (metadata.HEADER.format(1.5, 0) + "1 0 0.5 0.5 0\n", False), ("", False), ("a\nb\n\n\n", False)],
+)  # fmt: skip
+def test_a_log_of_ours_without_a_generation_is_empty(tmp_path, content, empty):
+    (tmp_path / "metadata.doc").write_text(content)
+    assert metadata.is_empty(tmp_path / "metadata.doc") is empty
+    assert not metadata.is_empty(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("line", [b"9 1 0.5 0.5 1\n", b"4 1 0.5 0.5 1\n", b"\n"])
+def test_going_on_needs_every_generation_before(tmp_path, number, line):
+    write_log(tmp_path / "metadata.doc", ROWS)
+    lines = (tmp_path / "metadata.doc").read_bytes().splitlines(keepends=True)
+    lines[4 + number] = line
+    (tmp_path / "metadata.doc").write_bytes(b"".join(lines))
+    with pytest.raises(InputError, match=rf"metadata\.doc, line {5 + number}: expected generation {1 + number} of 3"):
+        metadata.Log(tmp_path / "metadata.doc", 3)
+    write_log(tmp_path / "metadata.doc", ROWS)
+    with pytest.raises(InputError, match="line 8: expected generation 4 of 4, found b''"):
+        metadata.Log(tmp_path / "metadata.doc", 4)
+    (tmp_path / "metadata.doc").write_bytes((tmp_path / "metadata.doc").read_bytes()[:-1])
+    with pytest.raises(InputError, match="line 7: expected generation 3 of 3"):
+        metadata.Log(tmp_path / "metadata.doc", 3)
+
+
+def test_rows_that_the_disk_did_not_take_are_taken_back(tmp_path, monkeypatch):
+    path = tmp_path / "metadata.doc"
+    write_log(path, ROWS)
+    before, log = path.read_bytes(), metadata.Log(path, 3)
+    log.append(4, "0", 0.5, 0.5, "0")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left") as caught:
+        patch.setattr("os.fsync", full)
+        log.flush(4)
+    assert caught.value.filename == path
+    assert path.read_bytes() == before.replace(b"           3\n", b"           4\n")
+    log.flush(4)
+    log.close()
+    assert metadata.read_metadata(path)["generation"].tolist() == [1, 2, 3, 4]
+
+
 def test_many_rows(tmp_path):
     rows = [(number, "long-label" if number == 60_000 else "1", number / 7, 0.5, "0") for number in range(1, 120_001)]
     write_log(tmp_path / "metadata.doc", rows)
@@ -89,6 +136,13 @@ def test_a_last_line_that_was_cut_off_is_left_out(tmp_path, cut):
     assert metadata.read_metadata(path).tolist() == ROWS[:2]
 
 
+@pytest.mark.parametrize("number", ["9" * 400, "9" * 400 + ".5", "9" * 20])
+def test_a_header_with_a_number_that_makes_no_sense(tmp_path, number):
+    (tmp_path / "metadata.doc").write_text(f"started {number}\ngeneration {number}\n\n\n1 0 0.5 0.5\n")
+    assert metadata.read_header(tmp_path / "metadata.doc") == (None, None)
+    assert len(metadata.read_metadata(tmp_path / "metadata.doc")) == 1
+
+
 @pytest.mark.parametrize("content", ["", "started\n", "started 1.0\ngeneration 0\n\n\n"])
 def test_a_log_without_rows(tmp_path, content):
     (tmp_path / "metadata.doc").write_text(content)
@@ -96,7 +150,17 @@ def test_a_log_without_rows(tmp_path, content):
 
 
 @pytest.mark.parametrize(
-    "line", ["1 0 0.5", "x 0 0.5 0.5 0", "1 0 nan 0.5 0", "1 0 0.5 inf 0", "1 0 0.5 0.5 0 0", "\0"]
+    "line",
+    [
+        "1 0 0.5",
+        "x 0 0.5 0.5 0",
+        "1 0 nan 0.5 0",
+        "1 0 0.5 inf 0",
+        "1 0 0.5 0.5 0 0",
+        "\0",
+        f"{2**63} 0 0.5 0.5 0",
+        "-1 0 0.5 0.5 0",
+    ],
 )
 def test_anything_else_is_refused_with_its_line(tmp_path, line):
     path = tmp_path / "metadata.doc"

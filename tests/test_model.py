@@ -1,5 +1,6 @@
 """model.py: the hand-set kernels, round trips, the authors' formats, and what is refused."""
 
+import contextlib
 import json
 import re
 
@@ -30,6 +31,32 @@ def test_start_model(rng):
     assert weights.mean() == pytest.approx(0.5, abs=0.1)
 
 
+def test_start_model_for_training_all_layers(rng):
+    plain = model.start_model("01", np.random.default_rng(1))
+    made = model.start_model("01", np.random.default_rng(1), train_kernels=True)
+    assert {array.dtype for array in made[:3]} == {np.dtype(np.float32)}
+    for kernels, hand_set, length in zip(made, plain, (model.KERNEL_LENGTH / 255, model.KERNEL_LENGTH)):
+        np.testing.assert_allclose(np.linalg.norm(kernels, axis=1), length, rtol=1e-6)
+        for kernel, other in zip(kernels, hand_set):
+            np.testing.assert_allclose(kernel / length, other / np.linalg.norm(other), rtol=1e-5)
+    np.testing.assert_allclose(made[2], plain[2] * 0.2, rtol=1e-6)
+
+
+def test_the_largest_numbers_that_are_taken(rng, tmp_path):
+    written = example(rng)
+    for number, taken in ((9.9e99, True), (-9.9e99, True), (1e100, False), (-1e100, False)):
+        written[2][0, 5] = number
+        model.write_model(written, tmp_path / "model.doc")
+        for take in (lambda: model.read_model(tmp_path / "model.doc"), lambda: model.parts_of(written)):
+            with contextlib.nullcontext() if taken else pytest.raises(InputError, match=r"below 1e\+100"):
+                take()
+    written[2][0, 5] = 0
+    for number, taken in ((1_000_000, True), (1_000_001, False), (1e-9, True), (0, False)):
+        model.write_model([*written[:4], number], tmp_path / "model.doc")
+        with contextlib.nullcontext() if taken else pytest.raises(InputError, match="expected the output sum"):
+            assert model.read_model(tmp_path / "model.doc")[4] == number
+
+
 def test_the_hand_set_kernels_and_paper_doc_are_the_appendixs(rng):
     appendix = SHARED / "paper" / "appendix_model.json"
     if not appendix.is_file():
@@ -54,12 +81,26 @@ def test_what_is_read_back_is_what_was_written_bit_for_bit(rng, tmp_path, labels
     assert not (tmp_path / "model.doc.new").exists()
 
 
+def test_labels_stand_as_they_are_and_no_number_is_longer_than_one_can_be(rng, tmp_path):
+    model.write_model(model.start_model(["één", "\u4e00"], rng), tmp_path / "model.doc")
+    text = (tmp_path / "model.doc").read_text(encoding="utf-8")
+    assert '["één", "\u4e00"]' in text
+    for digits, taken in ((397, True), (398, False)):
+        (tmp_path / "model.doc").write_text(text.replace("[-1, 0,", f"[0.{'1' * digits}, 0,", 1), encoding="utf-8")
+        with contextlib.nullcontext() if taken else pytest.raises(InputError, match="line 1: expected a number"):
+            model.read_model(tmp_path / "model.doc")
+
+
 def test_each_array_is_followed_by_a_comma_and_no_line_is_long(rng, tmp_path):
     model.write_model(example(rng), tmp_path / "model.doc")
     text = (tmp_path / "model.doc").read_text(encoding="utf-8")
     assert text.count("]],\n") == 3
     assert text.endswith('["0", "1"],\n\n0.30000000000000004\n')
     assert max(map(len, text.splitlines())) < 140
+    blocks = text.split("]],\n\n")
+    for block, numbers, lines in zip(blocks, (25, 25, 5), (6, 36, 61)):
+        assert len(block.splitlines()) == lines
+        assert {len(re.findall(r"[\d.]+(?:e[-+]\d+)?", line)) for line in block.splitlines()[:-1]} == {numbers}
 
 
 def test_reads_the_appendixs_listing(rng, tmp_path):

@@ -73,6 +73,7 @@ def test_the_papers_model_with_and_without_trim(dataset, tmp_path, run_script):
     [
         ([], 2),
         (["0.png", "--no-such-option"], 2),
+        (["0.png", "--model", PAPER, "--output", "net.jpg"], 2),
         (["0.png"], 1),
         (["absent.png", "--model", PAPER], 1),
         ([PAPER, "--model", PAPER], 1),

@@ -77,6 +77,41 @@ def test_sixteen_bits_are_brought_to_eight():
     assert preprocessing.fit(image).tobytes() == preprocessing.fit(drawing()).tobytes()
 
 
+@pytest.mark.parametrize(
+    ("mode", "type_", "factor"),
+    [("I", np.int32, 1), ("I", np.int32, 257), ("F", np.float32, 1 / 255), ("F", np.float32, 1), ("F", np.float32, 257),
+     ("I", np.int32, 5000), ("F", np.float32, 300.5)],
+)  # fmt: skip
+def test_numbers_of_any_size_are_brought_to_eight_bits(mode, type_, factor):
+    grey = np.asarray(drawing("L", ink=51), float)
+    image = as_file(Image.fromarray((grey * factor).astype(type_)), format="TIFF")
+    assert image.mode == mode
+    assert preprocessing.fit(image).tobytes() == preprocessing.fit(drawing(ink=51)).tobytes()
+
+
+def test_numbers_that_are_none_or_below_0_are_black():
+    image = Image.fromarray(np.array([[np.nan, -np.inf, -3, 1]], np.float32))
+    assert np.asarray(preprocessing.in_8_bits(image)).tolist() == [[0, 0, 0, 255]]
+
+
+def test_sixteen_bits_with_a_transparent_value():
+    grey = np.full((32, 32), 65535, np.uint16)
+    grey[4:28, 4:14], grey[4:28, 18:28] = 0, 20000
+    image = as_file(Image.fromarray(grey), format="PNG", transparency=20000)
+    assert image.info["transparency"] == 20000
+    fitted = preprocessing.fit(image)
+    assert fitted.getpixel((8, 8)) == (0, 0, 0)
+    assert fitted.getpixel((22, 8)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(("paper", "ink"), [(0, 255), (40, 200), (90, 140)])
+def test_trim_turns_a_light_character_on_dark_paper_round(paper, ink):
+    light = preprocessing.fit(drawing(paper=paper, ink=ink), trim=True)
+    assert light.tobytes() == preprocessing.fit(drawing(paper=255 - paper, ink=255 - ink), trim=True).tobytes()
+    assert light.getpixel((0, 0)) == (255, 255, 255)
+    assert light.getpixel((16, 16)) == (0, 0, 0)
+
+
 @pytest.mark.parametrize("kind", ["RGBA", "LA", "palette", "colour key"])
 def test_transparent_parts_become_white(kind):
     if kind in ("RGBA", "LA"):
@@ -203,8 +238,28 @@ def test_the_command(tmp_path, run_script):
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "a.png").read_bytes() == before
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b c.jpg"]
-    assert run_script("preprocessing.py", "a.png", cwd=tmp_path).returncode == 0
-    assert opened(tmp_path / "a.png").size == (32, 32)
+
+
+def test_the_command_keeps_the_original(tmp_path, run_script):
+    drawing().save(tmp_path / "a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    for arguments in (["a.png"], ["a.png", "--trim"], ["a.png", "--output", "."]):
+        done = run_script("preprocessing.py", *arguments, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.endswith("a.png: 32x32; the original is kept as a.png.bak\n")
+        assert opened(tmp_path / "a.png").size == (32, 32)
+        assert (tmp_path / "a.png.bak").read_bytes() == before
+    drawing(size=(50, 50), box=(5, 5, 9, 40)).save(tmp_path / "a.png")  # another photo of that name
+    before = (tmp_path / "a.png").read_bytes()
+    run_script("preprocessing.py", "a.png", "--output", ".", cwd=tmp_path)
+    assert (tmp_path / "a.png.bak").read_bytes() == before
+    drawing(size=(32, 32)).save(tmp_path / "small.png")
+    before = (tmp_path / "small.png").read_bytes()
+    run_script("preprocessing.py", "small.png", "--trim", cwd=tmp_path)
+    assert (tmp_path / "small.png.bak").read_bytes() == before
+    (tmp_path / "x.png").write_text("no picture")
+    run_script("preprocessing.py", "x.png", cwd=tmp_path)
+    assert not (tmp_path / "x.png.bak").exists()
 
 
 def test_the_command_names_what_it_cannot_do_and_does_the_rest(tmp_path, run_script):

@@ -18,6 +18,7 @@ import metadata
 import model
 import training
 from experiments import reproduction, shared
+from support.files import InputError
 
 PAPER = ROOT / "models" / "paper.doc"
 
@@ -151,6 +152,16 @@ def test_results_of_all_cores_stand_in_order(capsys):
     assert capsys.readouterr().err == "7 of 7 divisions done\n"
     with pytest.raises(ZeroDivisionError):
         shared.on_all_cores(divmod, [(1, 1), (1, 0), (1, 2)], "divisions")
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), ImportError("no sem_open")])
+def test_without_semaphores_one_line(monkeypatch, error):
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr(shared, "ProcessPoolExecutor", refuse)
+    with pytest.raises(InputError, match=r"needs semaphores, on Linux a writable /dev/shm \("):
+        shared.on_all_cores(divmod, [(1, 1)], "divisions")
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,8 @@ def test_without_matplotlib_the_summary_and_one_line(tmp_path, rows, run_script)
         (["absent.doc"], 1),
         (["."], 1),
         (["broken.doc"], 1),
+        (["picture.doc"], 1),
+        (["model.doc"], 1),
         (["metadata.doc", "--output", "metadata.doc"], 1),
         (["--window", "0"], 2),
         (["--window", "many"], 2),
@@ -187,6 +189,8 @@ def test_a_mistake_is_one_line(tmp_path, rows, run_script, arguments, code):
     (tmp_path / "empty.doc").write_text("")
     (tmp_path / "started.doc").write_text("started 1.0\ngeneration 0\n\n\n")
     (tmp_path / "broken.doc").write_text("a\nb\n\n\n1 0 0.5 0.5 0\nnothing\n2 0 0.5 0.5 0\n")
+    Image.new("L", (200, 200)).save(tmp_path / "picture.doc", "PNG")
+    (tmp_path / "model.doc").write_text("[[1, 2],\n[3, 4],\n[5, 6]]\n")
     done = run_script("results.py", *arguments, cwd=tmp_path)
     assert (done.returncode, len(done.stderr.splitlines())) == (code, 1)
     assert done.stderr.startswith("results.py: ")

@@ -12,11 +12,13 @@ import pytest
 from conftest import ROOT, wait_for
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import metadata
 import model
 import training
 from support import checkpoint
+from support import files as files_module
 from support.files import InputError, locked
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals, mounts and links of this kind")
@@ -50,25 +52,31 @@ def kept_in(folder):
     return checkpoint.read_checkpoint(folder / "metadata.doc")
 
 
-def test_three_pieces_are_one_run(dataset, tmp_path):
+@pytest.mark.parametrize(
+    "setting", [{}, {"jitter": True}, {"jitter": True, "dropout": False}, {"train_kernels": True, "jitter": True}]
+)
+def test_three_pieces_are_one_run(dataset, tmp_path, setting):
     train(tmp_path, 900)
+    plain = files(tmp_path)
+    train(tmp_path, 900, **setting)
     whole = files(tmp_path)
-    train(tmp_path, 300)
-    train(tmp_path, 301, resume=True)
-    trained = train(tmp_path, 900, resume=True)
+    assert (whole[0] != plain[0]) is bool(setting)
+    train(tmp_path, 300, **setting)
+    train(tmp_path, 301, resume=True, **setting)
+    trained = train(tmp_path, 900, resume=True, **setting)
     assert files(tmp_path) == whole
     assert trained[2].tolist() == model.read_model(tmp_path / "model.doc")[2].tolist()
 
 
 @unix
 def test_three_pieces_are_one_run_as_commands(dataset, tmp_path, run_script):
-    done = run_script("controller.py", "--seed", 4, "--generations", 500, cwd=tmp_path)
-    whole = files(tmp_path)
     process = start_controller(tmp_path, "--seed", "4")
     wait_for(lambda: generation_of(tmp_path) > 0)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     reached = generation_of(tmp_path)
+    assert process.returncode == 130
+    assert 0 < reached < 100_000_000
     done = run_script("controller.py", "--resume", "--generations", reached + 10, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     done = run_script("controller.py", "--resume", cwd=tmp_path)
@@ -76,7 +84,6 @@ def test_three_pieces_are_one_run_as_commands(dataset, tmp_path, run_script):
     pieces = files(tmp_path)
     run_script("controller.py", "--seed", 4, "--generations", reached + 10, cwd=tmp_path)
     assert files(tmp_path) == pieces
-    assert whole != pieces
 
 
 @pytest.mark.parametrize(
@@ -96,18 +103,37 @@ def test_other_settings_are_refused(dataset, tmp_path, change, message):
     assert files(tmp_path) == before
 
 
-def test_other_pictures_are_refused(dataset, tmp_path):
-    train(tmp_path, 100)
+@pytest.mark.parametrize("change", ["one less", "one pixel", "two exchanged"])
+@pytest.mark.parametrize("train_kernels", [False, True])
+def test_other_pictures_are_refused(dataset, tmp_path, change, train_kernels):
+    train(tmp_path, 100, train_kernels=train_kernels)
     before = files(tmp_path)
-    (dataset / "0" / "img001-00004.png").unlink()
+    path, other = dataset / "0" / "img001-00004.png", dataset / "1" / "img002-00001.png"
+    if change == "one less":
+        path.unlink()
+    elif change == "one pixel":
+        with Image.open(path) as picture:
+            picture.putpixel((16, 16), (0, 0, 0))
+            picture.save(path)
+    else:
+        path.rename(dataset / "new")
+        other.rename(path)
+        (dataset / "new").rename(other)
     with pytest.raises(InputError, match="expected the pictures that the training began with"):
-        train(tmp_path, 200, resume=True)
+        train(tmp_path, 200, resume=True, train_kernels=train_kernels)
     assert files(tmp_path) == before
 
 
 def test_resume_without_a_training_or_with_a_broken_one_is_one_line(dataset, tmp_path, run_script):
     done = run_script("controller.py", "--resume", cwd=tmp_path)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    start = done.stderr.partition("metadata.doc.resume: not there, nothing to go on with; to start a training: ")[2]
+    done = subprocess.run(
+        f"{start.strip()} --generations 5", shell=True, cwd=tmp_path, capture_output=True, check=False
+    )
+    assert (done.returncode, generation_of(tmp_path)) == (0, 5)
+    with pytest.raises(InputError, match="nothing to go on with"):
+        training.train(5e-9, 9, tmp_path / "a", tmp_path / "b", dataset=dataset, resume=True)
     train(tmp_path, 10)
     good = (tmp_path / "metadata.doc.resume").read_text()
     for text in ("", "{}", "[]", good[:50], good.replace('"labels"', '"x"'), good.replace("\n0.", "\nNaN,0.", 1)):
@@ -206,6 +232,136 @@ def test_two_trainings_on_one_file_the_second_is_refused(dataset, tmp_path, run_
 def test_model_and_log_must_be_two_files(dataset, tmp_path):
     with pytest.raises(InputError, match="expected two files"):
         training.train(5e-9, 1, tmp_path / "a.doc", tmp_path / "." / "a.doc", seed=1, dataset=dataset)
+
+
+@unix
+def test_a_lock_is_on_the_file_that_has_its_name(tmp_path, monkeypatch):
+    name, lock, left = tmp_path / "a.lock", files_module._lock, ["", "another"]
+
+    def late(file):
+        """Locks it; the first two times its last holder has removed it by then, and once another has made its own."""
+        if left and name.exists():
+            name.unlink()
+            if left.pop():
+                name.write_text("")
+        lock(file)
+
+    monkeypatch.setattr(files_module, "_lock", late)
+    with locked(tmp_path / "a"):
+        assert not left
+        assert name.read_text() == f"{os.getpid()}\n"
+        with pytest.raises(InputError, match=f"process {os.getpid()} is training it"), locked(tmp_path / "a"):
+            pass
+
+
+def test_a_training_gives_the_signals_back(dataset, tmp_path):
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = [signal.signal(number, lambda *_: None) for number in numbers]
+    mine = [signal.getsignal(number) for number in numbers]
+    try:
+        train(tmp_path, 10)
+        assert [signal.getsignal(number) for number in numbers] == mine
+        with pytest.raises(ZeroDivisionError):
+            train(tmp_path, 10, progress=lambda *_: 1 / 0)
+        assert [signal.getsignal(number) for number in numbers] == mine
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("name", ["model.doc.last", "metadata.doc", "metadata.doc.resume"])
+def test_a_file_that_cannot_be_written_is_known_before_anything_is_touched(dataset, tmp_path, name):
+    train(tmp_path, 10, average=True)
+    (tmp_path / name).unlink()
+    (tmp_path / name).mkdir()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    with pytest.raises(IsADirectoryError):
+        train(tmp_path, 10, average=True, seed=2)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["model.doc", "metadata.doc"])
+def test_a_file_that_is_read_only_is_left_alone(dataset, tmp_path, monkeypatch, name):
+    train(tmp_path, 10)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    may = os.access  # which is asked, since root may do all
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(tmp_path / name) and may(path, mode))
+    with pytest.raises(PermissionError, match="is read-only"):
+        train(tmp_path, 10, seed=2)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+@unix
+@pytest.mark.parametrize("way", ["links", "a copy"])
+def test_the_files_that_links_lead_to_are_kept(dataset, tmp_path, monkeypatch, way):
+    (tmp_path / "real").mkdir()
+    for name in ("model.doc", "metadata.doc"):
+        (tmp_path / name).symlink_to(f"real/{name}")
+    train(tmp_path, 50, seed=1)
+    before = files(tmp_path)
+    if way == "a copy":
+        monkeypatch.setattr(os, "link", lambda *_: os.stat(tmp_path / "absent"))  # an OSError
+    train(tmp_path, 50, seed=2)
+    assert (tmp_path / "model.doc").is_symlink()
+    assert (tmp_path / "model.doc.bak").read_bytes() == before[0] != files(tmp_path)[0]
+    assert (tmp_path / "metadata.doc.bak").read_bytes().split(b"\n", 1)[1] == before[1] != files(tmp_path)[1]
+    assert (tmp_path / "metadata.doc.bak.resume").read_bytes() == before[2]
+    assert not any((tmp_path / f"{name}.bak").is_symlink() for name in ("model.doc", "metadata.doc"))
+    train(tmp_path, 60, seed=2, resume=True)
+    assert (tmp_path / "model.doc.bak").read_bytes() == before[0]
+
+
+def test_another_trainings_model_is_kept_when_one_is_gone_on_with(dataset, tmp_path, run_script):
+    train(tmp_path, 50, seed=1)
+    other = (tmp_path / "model.doc").read_bytes()
+    a = ("--model", "a.doc", "--metadata", "a.log", "--seed", 2)
+    run_script("controller.py", *a, "--generations", 50, cwd=tmp_path)
+    done = run_script("controller.py", "--resume", "--metadata", "a.log", "--generations", 60, cwd=tmp_path)
+    assert done.stdout.startswith("model.doc: not what this training wrote last; kept as model.doc.bak\n")
+    assert (tmp_path / "model.doc.bak").read_bytes() == other
+    done = run_script("controller.py", "--resume", "--metadata", "a.log", "--generations", 70, cwd=tmp_path)
+    assert "kept as" not in done.stdout
+    assert (tmp_path / "model.doc.bak").read_bytes() == other
+
+
+def test_the_marks_of_the_models_before_stay_until_others_were_written(dataset, tmp_path):
+    state = checkpoint.State({}, 0, None, None)
+    for text, marks in ((b"a", [b"a"]), (b"b", [b"a", b"b"]), (b"b", [b"a", b"b"]), (b"c", [b"b", b"c"])):
+        training.note_models(state, [text])
+        assert state.models == [checkpoint.mark(each) for each in marks]
+    training.note_models(state, [b"d", b"e"])
+    training.note_models(state, [b"f", b"g"])
+    assert state.models == [checkpoint.mark(each) for each in (b"d", b"e", b"f", b"g")]
+
+
+@pytest.mark.parametrize("name", ["model.doc", "model.doc.last"])
+def test_a_model_changed_by_hand_is_kept(dataset, tmp_path, name):
+    train(tmp_path, 50, average=True)
+    said = []
+    train(tmp_path, 50, average=True, resume=True, say=said.append)
+    assert not list(tmp_path.glob("*.bak"))
+    changed = (tmp_path / name).read_bytes().replace(b"0.1", b"0.2", 1)
+    (tmp_path / name).write_bytes(changed)
+    train(tmp_path, 50, average=True, resume=True, say=said.append)
+    assert [path.name for path in tmp_path.glob("*.bak")] == [f"{name}.bak"]
+    assert (tmp_path / f"{name}.bak").read_bytes() == changed
+    assert said == [f"{tmp_path / name}: not what this training wrote last; kept as {tmp_path / name}.bak"]
+
+
+def test_a_start_model_that_is_trained_on_is_not_kept(dataset, tmp_path):
+    train(tmp_path, 0)
+    train(tmp_path, 5, resume=True)
+    assert not list(tmp_path.glob("*.bak"))
+
+
+def test_a_checkpoint_from_before_there_were_marks_keeps_the_model(dataset, tmp_path):
+    train(tmp_path, 50)
+    before, path = (tmp_path / "model.doc").read_bytes(), tmp_path / "metadata.doc.resume"
+    kept = json.loads(path.read_text())
+    del kept["models"]
+    path.write_text(json.dumps(kept))
+    train(tmp_path, 60, resume=True)
+    assert (tmp_path / "model.doc.bak").read_bytes() == before
 
 
 def test_a_lock_is_let_go_of_on_an_error(tmp_path):

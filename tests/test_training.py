@@ -174,6 +174,7 @@ def test_pictures_are_found_by_sorted_name_and_other_files_left_alone(dataset):
         ({"dataset": None}, "dataset: expected a path, found None"),
         ({"average": 1}, "average: expected True or False, found 1"),
         ({"labels": ["0"]}, "labels: expected two"),
+        ({"labels": ["0 1"]}, "'0 1' is a single label; without quotes it is several: --labels 0 1"),
         ({"labels": ["0", "0"]}, "labels: expected two"),
         ({"labels": ["0", ".."]}, "labels: '..' cannot"),
         ({"labels": ["0", "a/b"]}, "labels: 'a/b' cannot"),
@@ -257,18 +258,29 @@ def test_trim_trains_on_what_fit_makes_of_a_picture_when_it_trims(dataset, tmp_p
     assert np.array_equal(train(tmp_path, dataset, trim=True)[2], expected)
 
 
-def test_averaging_in_pieces_is_averaging_in_one_go(dataset, tmp_path):
+@pytest.mark.parametrize("end", [0, 149, 150, 151, 220, 299])
+def test_averaging_in_pieces_is_averaging_in_one_go(dataset, tmp_path, monkeypatch, end):
+    monkeypatch.setattr(training, "WRITE_EVERY", 0)
     whole = train(tmp_path, dataset, 300, average=True, alpha_decay=True)
+    before = files(tmp_path)
 
     def progress(generation, _):
-        if generation == 0:
+        if generation == end:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, dataset, 300, average=True, alpha_decay=True, progress=progress)
-    assert np.array_equal(train(tmp_path, dataset, 300, average=True, alpha_decay=True, resume=True)[2], whole[2])
-    with pytest.raises(InputError, match="was begun with generations 300, found generations 400"):
-        train(tmp_path, dataset, 400, average=True, alpha_decay=True, resume=True)
+    assert metadata.read_header(tmp_path / "metadata.doc")[1] == end
+    resumed = train(tmp_path, dataset, 300, average=True, alpha_decay=True, resume=True)
+    assert np.array_equal(resumed[2], whole[2])
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("setting", [{"average": True}, {"alpha_decay": True}])
+def test_what_depends_on_the_number_of_generations_keeps_it(dataset, tmp_path, setting):
+    train(tmp_path, dataset, 100, **setting)
+    with pytest.raises(InputError, match="was begun with generations 100, found generations 200"):
+        train(tmp_path, dataset, 200, resume=True, **setting)
 
 
 def test_without_dropout_in_pieces_is_one_run(dataset, tmp_path):
