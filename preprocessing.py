@@ -24,6 +24,8 @@ SIZE = 32  # pixels, both ways
 TRIMMED = 24  # pixels, the longer side of trimmed ink: the height of the dataset's digits
 NOISE = 400  # a picture of more pixels than this at its longer side is smoothed before ink is looked for in it
 CONTRAST = 32  # grey levels, of 255, by which ink must be darker than its paper
+THIN, PEN = 2.5, 3  # pixels of 32: strokes thinner than the one are drawn as wide as the other
+LARGE = 3  # times as large as it will be, ink is when its strokes are measured and widened
 INK = 0.4  # of the contrast of the darkest ink: that of the lightest
 
 
@@ -35,7 +37,7 @@ def fit(image, trim=False):
     """
     image = on_white(image)
     if trim:
-        image = cut_to_ink(image)
+        image = with_pen(cut_to_ink(image))
     limit = TRIMMED if trim else SIZE
     scale = limit / max(image.size)
     if trim or scale < 1:
@@ -91,6 +93,24 @@ def cut_to_ink(image):
     return image.point(lambda value: min(255, max(0, round((value - black) * 255 / (paper - black)))))
 
 
+def with_pen(ink):
+    """Ink cut out by cut_to_ink() with its strokes as wide as a pen's where they are thinner than THIN of 32 pixels."""
+    scale = LARGE * TRIMMED / max(ink.size)
+    large = ink.resize([max(1, round(side * scale)) for side in ink.size], Image.LANCZOS)
+    width = stroke_of(large) / LARGE
+    if not 0 < width < THIN:
+        return ink
+    wider = round(LARGE * (PEN - width)) // 2 * 2 + 1  # the side of a filter is odd
+    return ImageOps.expand(large, wider // 2, 255).filter(ImageFilter.MinFilter(wider))
+
+
+def stroke_of(ink):
+    """How wide the strokes of dark ink on white ("L") are, in pixels: twice their area by the length of their edge."""
+    dark = np.pad(np.asarray(ink) < 128, 1)
+    edge = (np.diff(dark, axis=0).sum() + np.diff(dark, axis=1).sum()) * np.pi / 4  # pi / 4: edges in all directions
+    return 2 * dark.sum() / edge if edge else 0.0
+
+
 def distort(picture, turn, slant, stretch_x, stretch_y, shift_x, shift_y):
     """A grey picture on white ("L") turned, slanted, stretched and shifted, about its middle.
 
@@ -98,10 +118,7 @@ def distort(picture, turn, slant, stretch_x, stretch_y, shift_x, shift_y):
     """
     angle = math.radians(turn)
     cosine, sine = math.cos(angle), math.sin(angle)
-    a, b = (
-        (cosine + slant * sine) / stretch_x,
-        (slant * cosine - sine) / stretch_x,
-    )  # from each new place to its old one
+    a, b = (cosine + slant * sine) / stretch_x, (slant * cosine - sine) / stretch_x  # from a new place to its old one
     c, d = sine / stretch_y, cosine / stretch_y
     x, y = picture.width / 2, picture.height / 2
     numbers = a, b, x - a * (x + shift_x) - b * (y + shift_y), c, d, y - c * (x + shift_x) - d * (y + shift_y)

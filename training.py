@@ -5,6 +5,7 @@
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 import re
@@ -38,27 +39,9 @@ KERNELS = 6 * 25 + 6 * 150  # weights of the kernels
 RECENT = 100  # generations, the paper's window for its mean cross entropy and its share right
 
 
-def train(
-    alpha,
-    generations,
-    model_file,
-    metadata_file,
-    *,
-    labels=tuple(LABELS),
-    dataset="dataset",
-    output_sum=OUTPUT_SUM,
-    seed=None,
-    alpha_decay=False,
-    average=False,
-    trim=False,
-    dropout=True,
-    train_kernels=False,
-    jitter=False,
-    resume=False,
-    say=None,
-    loading=None,
-    progress=None,
-):
+def train(alpha, generations, model_file, metadata_file, *, labels=tuple(LABELS), dataset="dataset",
+          output_sum=OUTPUT_SUM, seed=None, alpha_decay=False, average=False, trim=False, dropout=True,
+          train_kernels=False, jitter=False, resume=False, say=None, loading=None, progress=None):  # fmt: skip
     """Train a model for a number of generations, one random image each, and return it.
 
     alpha: the learning rate. seed: the same seed gives the same files; without one it is drawn.
@@ -84,8 +67,7 @@ def train(
         for path in lock_order(model_file, metadata_file):
             stack.enter_context(locked(path))
         state = go_on_with(settings, metadata_file) if resume else begin(settings, say)
-        see = np.uint8 if settings["train_kernels"] or settings["jitter"] else first_maps  # what is kept of a picture
-        pictures = load_dataset(settings["dataset"], settings["labels"], settings["trim"], loading, see)
+        pictures = load_dataset(settings["dataset"], settings["labels"], settings["trim"], loading, kept_of(settings))
         check_pictures(state, pictures)
         stopped = stack.enter_context(stop_on_signals())
         model_files = [model_file, f"{model_file}.last"] if settings["average"] else [model_file]
@@ -93,27 +75,34 @@ def train(
             keep_others(model_files, state, say)
         else:
             start_files(model_files, metadata_file)
-        log = stack.enter_context(contextlib.closing(Log(metadata_file, state.generation)))
-        if log.dropped:
-            say(f"{metadata_file}: {log.dropped} lines after generation {state.generation} are trained again")
-
-        def write(recent):
-            log.flush(state.generation)
-            models = [model_of(state), with_numbers(state, state.trained)][: len(model_files)]
-            texts = [model_text(model) for model in models]
-            note_models(state, texts)
-            write_checkpoint(metadata_file, state)
-            for path, text in zip(model_files, texts):
-                write_whole(path, text)
-            if progress:
-                progress(state.generation, recent)
-
+        log = stack.enter_context(contextlib.closing(open_log(metadata_file, state, say)))
+        write = functools.partial(write_files, state, log, model_files, metadata_file, progress)
         run_generations(state, pictures, log, write, stopped)
         state.models = state.models[-len(model_files) :]  # those before them are gone: the same seed, the same files
         write_checkpoint(metadata_file, state)
     if stopped:
         raise KeyboardInterrupt
     return model_of(state)
+
+
+def open_log(metadata_file, state, say):
+    """The log, to go on writing where the training stands."""
+    log = Log(metadata_file, state.generation)
+    if log.dropped:
+        say(f"{metadata_file}: {log.dropped} lines after generation {state.generation} are trained again")
+    return log
+
+
+def write_files(state, log, model_files, metadata_file, progress, recent):
+    """Bring all files up to date: the log first, then the checkpoint, then the model (and, if asked for, its .last)."""
+    log.flush(state.generation)
+    texts = [model_text(model) for model in (model_of(state), with_numbers(state, state.trained))[: len(model_files)]]
+    note_models(state, texts)
+    write_checkpoint(metadata_file, state)
+    for path, text in zip(model_files, texts):
+        write_whole(path, text)
+    if progress:
+        progress(state.generation, recent)
 
 
 def run_generations(state, pictures, log, write, stopped):
@@ -361,20 +350,25 @@ def check_labels(labels):
             )
 
 
+def kept_of(settings):
+    """What is kept of a picture, a function of its pixels: these, or what layer 1 makes of them if nothing changes."""
+    return np.uint8 if settings["train_kernels"] or settings["jitter"] else first_maps
+
+
 def first_maps(pixels):
     """What the hand-set kernels of layer 1 make of a picture, (32, 32) -> (6, 14, 14): nothing in it changes."""
     return cnn.first_layer(pixels, hand_set_kernels()[0])
 
 
-def load_dataset(dataset, labels, trim=False, loading=None, see=first_maps):
-    """Every picture of the labels, as (what `see` makes of its pixels (32, 32), its label's index).
+def load_dataset(dataset, labels, trim=False, loading=None, kept=first_maps):
+    """Every picture of the labels, as (what `kept` makes of its pixels (32, 32), its label's index).
 
     loading: called with the number of pictures read and in all.
     """
     paths = [(path, index) for index, label in enumerate(labels) for path in find_pictures(dataset, label)]
     pictures = []
     for path, index in paths:
-        pictures.append((see(cnn.read_pixels(path, trim)), index))
+        pictures.append((kept(cnn.read_pixels(path, trim)), index))
         if loading:
             loading(len(pictures), len(paths))
     return pictures

@@ -44,8 +44,8 @@ def main():
 
 def measure(count, dataset, test, labels, generations):
     """Train with so many kernels: the number of weights, how many are right, of how many, seconds a generation."""
-    pictures = load_dataset(dataset, labels, see=np.uint8)
-    held_out = load_dataset(test, labels, see=np.uint8) if test else pictures[::5]
+    pictures = load_dataset(dataset, labels, kept=np.uint8)
+    held_out = load_dataset(test, labels, kept=np.uint8) if test else pictures[::5]
     if not test:
         pictures = [picture for number, picture in enumerate(pictures) if number % 5]
     rng = np.random.default_rng(1)

@@ -87,7 +87,7 @@ def measure(folder, folders, generations, way, output_sum, seed):
 
 def right(model, folder):
     """How many of a folder's pictures a model gets right, without dropout."""
-    pictures = load_dataset(folder, LABELS, see=np.uint8)
+    pictures = load_dataset(folder, LABELS, kept=np.uint8)
     return sum(int(cnn.steps(pixels, model).softmax.argmax() == true) for pixels, true in pictures)
 
 

@@ -23,7 +23,7 @@ from collections import Counter, namedtuple
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageStat, features
 
-from preprocessing import SIZE, TRIMMED
+from preprocessing import PEN, SIZE, TRIMMED, stroke_of
 from sources import parse, put_picture, source_parser
 from support.commandline import progress_line, run
 from support.files import InputError, write_whole
@@ -57,7 +57,6 @@ MARGIN = GLYPH // 4  # pixels around it, room for thicker strokes, turning and s
 PENS = (-5, -3, 0, 0, 0, 3, 5, 7)  # strokes thinner or thicker: the filter's side, in pixels of the glyph
 STROKES = (2.2, 4.2)  # pixels of 32, wide: what pens draw
 PEN_SHARE = 0.7  # of the varied pictures: drawn with such strokes
-PEN = 3  # pixels of 32, wide: a Hershey font's strokes, plain
 LEAST_INK = 0.4  # a stroke made thinner keeps at least this share of its ink; otherwise it stays as it is
 TURN, SLANT, STRETCH = 4.0, 0.10, 0.08  # standard deviations: degrees, across per down, natural logarithm of the ratio
 SIDES = (22, 23, 24, 24, 24, 24, 25, 26)  # pixels, the longer side of a varied picture
@@ -236,13 +235,6 @@ def choose_variation(glyph, rng):
     turn, slant, stretch = (round(float(value), 3) for value in rng.normal(0, (TURN, SLANT, STRETCH)))
     right, down = (SHIFTS[index] for index in rng.integers(len(SHIFTS), size=2))
     return pen, turn, slant, stretch, SIDES[rng.integers(len(SIDES))], right, down
-
-
-def stroke_of(glyph):
-    """How wide the glyph's strokes are, in pixels: twice its ink by the length of its edge."""
-    ink = np.pad(np.asarray(glyph) < 128, 1)
-    edge = (np.diff(ink, axis=0).sum() + np.diff(ink, axis=1).sum()) * np.pi / 4  # pi / 4: of edges in all directions
-    return 2 * ink.sum() / edge if edge else 0.0
 
 
 def vary(glyph, pen, turn, slant, stretch, side, right, down):

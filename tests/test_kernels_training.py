@@ -144,14 +144,14 @@ def test_jitter_draws_no_picture_twice_alike_stays_on_the_page_and_keeps_the_mea
     drawn = np.array([training.jittered(pixels, rng) for _ in range(400)])
     assert (drawn.dtype, drawn.shape) == (np.uint8, (400, 32, 32))
     assert len({picture.tobytes() for picture in drawn}) == 400
-    assert (drawn[:, [0, -1], :] == 255).all()  # it is 24 pixels high: nothing leaves the page
-    assert (drawn[:, :, [0, -1]] == 255).all()
+    borders = np.concatenate((drawn[:, [0, -1], :].ravel(), drawn[:, :, [0, -1]].ravel()))
+    assert (borders == 255).mean() > 0.98  # it is 24 pixels high: hardly anything reaches the edge
     ink, inks = 255 - pixels.astype(float), 255 - drawn.astype(float)
     assert inks.sum(axis=(1, 2)).mean() == pytest.approx(ink.sum(), rel=0.02)
     for axis in (0, 1):
         middles = (inks.sum(axis=2 - axis) * np.arange(32)).sum(axis=1) / inks.sum(axis=(1, 2))
         assert middles.mean() == pytest.approx((ink.sum(axis=1 - axis) * np.arange(32)).sum() / ink.sum(), abs=0.2)
-        assert 0.5 < middles.std() < 1.2  # of shifts of at most 1.5 pixels
+        assert 0.4 < middles.std() < 1.2  # of shifts of at most 1 pixel, and of what stretching rounds
     mean = inks.mean(axis=0)
     assert np.corrcoef(mean.ravel(), ink.ravel())[0, 1] > 0.8
 

@@ -9,14 +9,14 @@ import model
 from preprocessing import read_picture
 from support.pictures import CHARACTERS, find_pictures
 
-MODELS = {"shipped": ("01", 100), "paper": ("01", 10), "digits": ("0123456789", 1000), "characters": (CHARACTERS, 3000)}
+MODELS = {"shipped": ("01", 100), "paper": ("01", 10), "digits": ("0123456789", 381), "characters": (CHARACTERS, 340)}
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_it_has_the_hand_set_kernels_and_its_labels(name):
+def test_it_has_its_kernels_its_labels_and_its_output_sum(name):
     found = model.read_model(ROOT / "models" / f"{name}.doc")
     for kernels, expected in zip(found, model.hand_set_kernels()):
-        assert np.array_equal(kernels, expected)
+        assert np.array_equal(kernels, expected) == (name in ("shipped", "paper"))  # the others' are trained
     assert found[3:] == [list(MODELS[name][0]), MODELS[name][1]]
     assert found[2].shape == (1, 151 * len(MODELS[name][0]))
 
@@ -29,7 +29,7 @@ def right(name, pictures):
     return sum(answer == label for answer, (_, label) in zip(answers, pictures))
 
 
-@pytest.mark.parametrize(("name", "least"), [("digits", 0.95), ("characters", 0.8)])
+@pytest.mark.parametrize(("name", "least"), [("digits", 0.98), ("characters", 0.8)])
 def test_the_pictures_of_the_dataset(name, least):
     pictures = [(path, label) for label in "0123456789" for path in find_pictures(ROOT / "dataset", label)[::10]]
     assert right(name, pictures) >= least * len(pictures)

@@ -164,6 +164,17 @@ def test_trim_enlarges_what_is_small_and_copes_with_grey_paper():
     assert result.getpixel((0, 0)) == (255, 255, 255)
 
 
+@pytest.mark.parametrize(("width", "seen"), [(4, 3), (6, 3), (12, 3), (30, 3.9), (60, 7.3)])
+def test_trim_draws_thin_strokes_as_a_pen_does(width, seen):
+    image = Image.new("L", (300, 260), "white")
+    ImageDraw.Draw(image).ellipse((50, 30, 250, 230), outline="black", width=width)
+    fitted = preprocessing.fit(image, trim=True).convert("L")
+    left, top, right, bottom = ink_box(fitted)
+    assert max(right - left, bottom - top) == 24
+    across = (255 - np.asarray(fitted, float))[16, :16].sum() / 255  # of the ring's left side, in its middle
+    assert across == pytest.approx(seen, abs=0.45)
+
+
 @pytest.mark.parametrize("paper", [255, 120, 0])
 def test_trim_of_an_empty_page_is_a_white_one(paper):
     result = preprocessing.fit(Image.new("L", (50, 70), paper), trim=True)
