@@ -44,12 +44,11 @@ def train(alpha, generations, model_file, metadata_file, *, labels=tuple(LABELS)
           train_kernels=False, jitter=False, resume=False, say=None, loading=None, progress=None):  # fmt: skip
     """Train a model for a number of generations, one random image each, and return it.
 
-    alpha: the learning rate. seed: the same seed gives the same files; without one it is drawn.
-    alpha_decay: alpha falls linearly to 0, which stills the weights towards the end. average: model_file gets the mean
-    of the weights over the last half of the generations, and model_file.last the last weights. trim: pictures are cut
-    to their ink first (preprocessing.py). dropout: False leaves it out, so that training sees the values that
-    classifying will see. train_kernels: all layers learn (backpropagation.py), not the last alone. jitter: a picture
-    is turned, slanted, stretched and shifted a little at random as it is drawn.
+    alpha: the learning rate. seed: the same seed gives the same files; without one it is drawn. alpha_decay: alpha
+    falls linearly to 0. average: model_file gets the mean of the weights over the last half of the generations, and
+    model_file.last the last weights. trim: pictures are cut to their ink first (preprocessing.py). dropout: False
+    leaves it out. train_kernels: all layers learn (backpropagation.py), not the last alone. jitter: a picture is
+    turned, slanted, stretched and shifted a little at random as it is drawn.
     resume: go on, up to `generations`, with the training that the files hold, which must have had the same settings;
     otherwise a new one begins, and the files of the last are kept as .bak.
     say, loading, progress: called with a sentence worth knowing, such as the seed; with (pictures read, pictures in

@@ -2,7 +2,7 @@
 
     python -m sources.chars74k ARCHIVE_OR_FOLDER [--dataset DIR] [--labels 0 1 ...] [--per-label N]
 
-dataset/README.md says where to get the archives.
+docs/data.md says where to get the archives.
 """
 
 import contextlib

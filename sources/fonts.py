@@ -344,7 +344,7 @@ def draw(families, held, labels, per_label, rng, vary=False):
     least = min(counts[label] for label in labels)
     if least < per_label:
         raise InputError(f"--fonts: enough for {least} pictures of each label that differ, expected {per_label}; "
-                         "install more, see dataset/README.md")  # fmt: skip
+                         "install more, see docs/data.md")  # fmt: skip
     held_fonts = ((path, open_font(path, labels)) for _, faces in held for path, _ in faces)
     unseen = draw_held_out(held_fonts, labels, drawings, [()] if vary else [(height,) for height in HEIGHTS])
     return list(drawings.values()), list(unseen.values())
