@@ -175,7 +175,7 @@ def test_pictures(folder, random_model, tmp_path, run_script):
     assert sorted(path.name for path in out.iterdir()) == sorted(names)
     for name, size in zip(names, ((920, 920), (920, 920), (1260, 920))):
         with Image.open(out / name) as picture:
-            assert picture.size == size
+            assert np.abs(np.subtract(picture.size, size)).max() <= 1  # matplotlib rounds in its own way
     assert not (tmp_path / "random.doc.lock").exists()
 
 
