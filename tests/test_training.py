@@ -120,6 +120,11 @@ def test_numpys_own_numbers_are_taken(dataset, tmp_path):
     assert files(tmp_path) == before
 
 
+@pytest.mark.parametrize("output_sum", [0.5, 1e6])
+def test_an_output_sum_may_be_small_or_large(dataset, tmp_path, output_sum):
+    assert train(tmp_path, dataset, 10, output_sum=output_sum)[4] == output_sum
+
+
 def test_zero_generations_write_the_start_model(dataset, tmp_path):
     train(tmp_path, dataset, 0)
     start = model.start_model(["0", "1"], training.generators(3)[0])
