@@ -225,7 +225,7 @@ def last_error(sums, right, output_sum):
     if total > cnn.LARGEST_SUM:
         gradient = (gradient - gradient.dot(outputs) / total) * factor
     gradient[np.abs(gradient) < NOTHING] = 0
-    loss = -log10(max(softmax.item(right), cnn.SMALLEST))
+    loss = 0.0 - log10(max(softmax.item(right), cnn.SMALLEST))  # -log10() of 1 would be -0.0
     return loss, softmax, (gradient * np.sign(sums)).astype(np.float32)
 
 

@@ -280,3 +280,9 @@ def test_pytorch_finds_the_same(rng, outputs, scale):
             error = np.abs(ours - theirs.numpy()).max() / np.abs(ours).max()
             print("largest error, PyTorch", error)
             assert error < 1e-9
+
+
+def test_the_cross_entropy_of_a_certain_right_answer_is_plain_zero():
+    loss, softmax, _ = backpropagation.last_error(np.array([1000, 0], np.float32), 0, 100)
+    assert softmax[0] == 1
+    assert str(loss) == "0.0"
