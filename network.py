@@ -51,7 +51,8 @@ def draw(pixels, model, about):
 
     top = draw_row(figure, 0.15, "input: 32x32 pixels", [pixels], "gray", (0, 255))
     kernels = kernels_1.reshape(6, 5, 5)
-    top = draw_row(figure, top, "convolution 1: six kernels of 5x5", kernels, SIGNED, around_0(kernels), numbers=True)
+    short = all(len(f"{number:.2g}") <= 4 for number in kernels.flat)  # trained ones would not fit into their squares
+    top = draw_row(figure, top, "convolution 1: six kernels of 5x5", kernels, SIGNED, around_0(kernels), numbers=short)
     text = "what they make of the input, after ReLU: six maps of 28x28 (dark is 0)"
     top = draw_row(figure, top, text, step.maps_1, SIZES)
     top = draw_row(figure, top, "max pooling 1: six maps of 14x14", step.pooled_1, SIZES)
