@@ -53,12 +53,11 @@ def ceiling(training_folder, folder, dropout):
 def new_classifier():
     """A logistic regression that has seen nothing. Raises InputError where scikit-learn is missing."""
     try:
-        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415, an extra
-        from sklearn.pipeline import make_pipeline  # noqa: PLC0415
-        from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
+        from sklearn import linear_model, pipeline, preprocessing  # noqa: PLC0415, an extra
     except ImportError:
         raise InputError("the ceiling needs scikit-learn; install it with pip install scikit-learn") from None
-    return make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY, max_iter=STEPS))
+    regression = linear_model.LogisticRegression(C=PENALTY, max_iter=STEPS)
+    return pipeline.make_pipeline(preprocessing.StandardScaler(), regression)
 
 
 def values(pictures, masks=None):

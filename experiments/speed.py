@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import timeit
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def main():
     options = parser.parse_args()
     print(time_table(MEASURED, "the last layer alone: a generation", "times (a)", options.rounds))
     print(f"\n{time_table(ALL_LAYERS, 'all layers: a generation', 'times (f)', options.rounds)}\n")
-    shell = np.median([peers.per_call(lambda: in_a_new_python(CLASSIFY, peers.PICTURE), 1) for _ in range(5)])
+    shell = np.median(timeit.repeat(lambda: in_a_new_python(CLASSIFY, peers.PICTURE), number=1, repeat=5))
     print(f"\nOne picture classified by a new Python, import included: {shell * 1000:.0f} ms")
     print_memory()
     if options.long:
