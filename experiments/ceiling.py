@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 
 import cnn
+from experiments.shared import last_inputs
 from model import hand_set_kernels
 from support.commandline import Parser, run, share
 from support.files import InputError
@@ -62,9 +63,9 @@ def new_classifier():
 
 def values(pictures, masks=None):
     """load_dataset()'s pictures as shares of their sum (pictures, 150), as scale_outputs() sees them; their labels."""
-    spread = cnn.lay_out(hand_set_kernels()[1])
-    found = [cnn.second_layer(maps, spread, next(masks) if masks else cnn.KEEP_ALL)[:150] for maps, _ in pictures]
-    return np.array(found) / np.sum(found, axis=1, keepdims=True), [index for _, index in pictures]
+    inputs, true = zip(*last_inputs(hand_set_kernels()[1], pictures, masks))
+    found = np.array(inputs)[:, :150]
+    return found / found.sum(axis=1, keepdims=True), true
 
 
 if __name__ == "__main__":
