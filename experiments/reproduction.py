@@ -43,7 +43,7 @@ def main():
 
 
 def measure(test, model, rows):
-    """A training's figures, those of report()'s first rows, from its model, the rows of its log, and test pictures."""
+    """A training's figures, those of report()'s first rows, from its model, its log's rows, and a folder to test on."""
     entropy, right = rows["cross_entropy"], 100 * results.find_right(rows, LABELS)
     return (
         entropy[-RECENT:].mean(),

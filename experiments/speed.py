@@ -68,16 +68,16 @@ def bare_arithmetic():
     return lambda: peers.per_call(generation, 2000)
 
 
-def our_generation(alpha=ALPHA, train_kernels=False):
+def our_generation(train_kernels=False):
     """Seconds of one generation of training.train()."""
     generations = GENERATIONS // 4 if train_kernels else GENERATIONS
-    (started, _), *_, (ended, _) = training_run(generations, alpha, train_kernels)
+    (started, _), *_, (ended, _) = training_run(generations, train_kernels)
     return (ended - started) / generations
 
 
-def training_run(generations, alpha=ALPHA, train_kernels=False):
+def training_run(generations, train_kernels=False):
     """When training.train() was how far, its files included: (seconds, generation), from the first generation on."""
-    marks = []
+    marks, alpha = [], KERNELS_ALPHA if train_kernels else ALPHA
     with tempfile.TemporaryDirectory() as folder:
         files = (os.path.join(folder, "model.doc"), os.path.join(folder, "metadata.doc"))
         train(alpha, generations, *files, dataset=DATASET, seed=1, train_kernels=train_kernels,
@@ -113,7 +113,7 @@ ALL_LAYERS = [
     ("(h) the same in PyTorch, eager", peers.pytorch_all_layers),
     ("(i) the same, ours", our_step),
     ("(j) a generation of training.train(), its files and dropout included",
-     lambda: lambda: our_generation(KERNELS_ALPHA, train_kernels=True)),
+     lambda: lambda: our_generation(train_kernels=True)),
 ]  # fmt: skip
 
 
