@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 
 import cnn
+from experiments.shared import last_inputs
 from model import hand_set_kernels
 from support.commandline import Parser, run, share
 from support.files import InputError
@@ -53,19 +54,18 @@ def ceiling(training_folder, folder, dropout):
 def new_classifier():
     """A logistic regression that has seen nothing. Raises InputError where scikit-learn is missing."""
     try:
-        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415, an extra
-        from sklearn.pipeline import make_pipeline  # noqa: PLC0415
-        from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
+        from sklearn import linear_model, pipeline, preprocessing  # noqa: PLC0415, an extra
     except ImportError:
         raise InputError("the ceiling needs scikit-learn; install it with pip install scikit-learn") from None
-    return make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY, max_iter=STEPS))
+    regression = linear_model.LogisticRegression(C=PENALTY, max_iter=STEPS)
+    return pipeline.make_pipeline(preprocessing.StandardScaler(), regression)
 
 
 def values(pictures, masks=None):
     """load_dataset()'s pictures as shares of their sum (pictures, 150), as scale_outputs() sees them; their labels."""
-    spread = cnn.lay_out(hand_set_kernels()[1])
-    found = [cnn.second_layer(maps, spread, next(masks) if masks else cnn.KEEP_ALL)[:150] for maps, _ in pictures]
-    return np.array(found) / np.sum(found, axis=1, keepdims=True), [index for _, index in pictures]
+    inputs, true = zip(*last_inputs(hand_set_kernels()[1], pictures, masks))
+    found = np.array(inputs)[:, :150]
+    return found / found.sum(axis=1, keepdims=True), true
 
 
 if __name__ == "__main__":
