@@ -1,12 +1,13 @@
 """Pictures like Chars74K's, drawn from open fonts. Not in the paper, whose pictures were Chars74K's own.
 
     python -m sources.fonts [--dataset DIR] [--labels 0 1 ... | all] [--per-label 260] [--fonts DIR ...] [--seed N]
-                            [--vary] [--hold-out SHARE]
+                            [--vary [--hands DIR ...]] [--hold-out SHARE]
     python -m sources.fonts --from FILE [--dataset DIR] [--fonts DIR ...]
 
 What was drawn is listed in the data set's fonts.txt, from which the second command draws it again, byte for byte. Each
 character is cut from its font once, and put on its picture by place(): in the plain style, which dataset/ is in, at a
-height like Chars74K's; with --vary by its longer side, as preprocessing's `trim` does it to what people draw.
+height like Chars74K's; with --vary by its longer side, as preprocessing's `trim` does it to what people draw, and with
+strokes like a pen's.
 """
 
 import functools
@@ -21,7 +22,7 @@ import sys
 from collections import Counter, namedtuple
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageStat, features
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps, ImageStat, features
 
 from preprocessing import PEN, SIZE, TRIMMED, stroke_of
 from sources import parse, put_picture, source_parser
@@ -52,25 +53,22 @@ HEIGHTS, SHARES = (23, 24, 25), (0.15, 0.70, 0.15)  # pixels; how the heights ar
 LEAN = (0.5, 0.5)  # pixels right and down: of an odd number of pixels around a digit, one more is at the left and top
 
 # Varied pictures.
-GLYPH = 3 * TRIMMED  # pixels, the longer side of the glyph that is varied
-MARGIN = GLYPH // 4  # pixels around it, room for thicker strokes, turning and slanting
-PENS = (-5, -3, 0, 0, 0, 3, 5, 7)  # strokes thinner or thicker: the filter's side, in pixels of the glyph
+GLYPH = 3 * TRIMMED  # pixels, the longer side of the glyph whose strokes are made thinner or thicker
 STROKES = (2.2, 4.2)  # pixels of 32, wide: what pens draw
-PEN_SHARE = 0.7  # of the varied pictures: drawn with such strokes
+PEN_SHARE = 0.7  # of the varied pictures: drawn with such strokes; the others keep their font's
+WIDEST = 9  # pixels of the glyph: the side of the filter that changes strokes most
+TRIES = 5  # drawings for each picture asked for, since many of them are alike
 LEAST_INK = 0.4  # a stroke made thinner keeps at least this share of its ink; otherwise it stays as it is
-TURN, SLANT, STRETCH = 4.0, 0.10, 0.08  # standard deviations: degrees, across per down, natural logarithm of the ratio
-SIDES = (22, 23, 24, 24, 24, 24, 25, 26)  # pixels, the longer side of a varied picture
-SHIFTS = (-1, 0, 0, 0, 1)  # pixels, across and down
 
 # A 32x32 picture, and what it is drawn from: the font file, the label, and how: () is plain, at TRIMMED pixels at its
-# longer side, (height,) is plain, at that height in pixels, and more is what vary() was given.
+# longer side, (height,) is plain, at that height in pixels, and (TRIMMED, pen) has its strokes changed by with_pen().
 Drawing = namedtuple("Drawing", "picture path label how")
 
 LIST = "fonts.txt"  # in a data set: what its pictures are drawn from
 LIST_HEAD = """\
 # What the pictures are drawn from; python -m sources.fonts --from FILE draws them again. A line draws the next picture
 # of each of its labels: labels, Debian package (- if from none), font file, 8 digits of its SHA-256, and how: nothing,
-# or the height in pixels, or of a varied picture pen, turn, slant, stretch, longer side, shift right and down.
+# or the height in pixels, or the longer side in pixels and by how much a pen makes the strokes thicker or thinner.
 """
 
 
@@ -168,6 +166,11 @@ def cut_glyph(font, character):
         left, top, right, bottom = font.getbbox(character)
         page = Image.new("L", (right - left + 8, bottom - top + 8), "white")
         ImageDraw.Draw(page).text((4 - left, 4 - top), character, "black", font)
+    return cut(page)
+
+
+def cut(page):
+    """A page ("L") cut to its ink, to all that is not quite white; None where there is none."""
     ink = ImageChops.invert(page).getbbox()
     return page.crop(ink) if ink else None
 
@@ -187,6 +190,11 @@ def open_font(path, labels):
 
     unfit = any(label.isalpha() for label in labels) and one_case(glyph_of)
     return (lambda label: None) if unfit else glyph_of
+
+
+def open_fonts(paths, labels):
+    """Pairs of a font file's path and what open_font() returns, one after the other."""
+    return ((path, open_font(path, labels)) for path in paths)
 
 
 def one_case(glyph_of):
@@ -222,60 +230,36 @@ def height_of(glyph, side):
     return side * glyph.height / max(glyph.size)
 
 
-def choose_variation(glyph, rng):
-    """What vary() does to the glyph, at random: pen, turn, slant, stretch, side, right, down.
-
-    PEN_SHARE of them have strokes as wide as pens' are; the others keep more of the font's own.
-    """
-    pen = PENS[rng.integers(len(PENS))]
+def choose_pen(glyph, rng):
+    """What with_pen() does to the glyph, at random: for PEN_SHARE of them, strokes as wide as a pen's; else nothing."""
+    if rng.random() >= PEN_SHARE:
+        return 0
     stroke = rng.uniform(*STROKES) * GLYPH / TRIMMED  # pixels of the glyph
-    if rng.random() < PEN_SHARE:
-        change = 2 * round((stroke - stroke_of(scaled(glyph, GLYPH / max(glyph.size)))) / 2)
-        pen = max(-9, min(9, change + int(np.sign(change))))
-    turn, slant, stretch = (round(float(value), 3) for value in rng.normal(0, (TURN, SLANT, STRETCH)))
-    right, down = (SHIFTS[index] for index in rng.integers(len(SHIFTS), size=2))
-    return pen, turn, slant, stretch, SIDES[rng.integers(len(SIDES))], right, down
+    change = 2 * round((stroke - stroke_of(scaled(glyph, GLYPH / max(glyph.size)))) / 2)
+    return max(-WIDEST, min(WIDEST, change + int(np.sign(change))))
 
 
-def vary(glyph, pen, turn, slant, stretch, side, right, down):
-    """A picture of the glyph as another pen or hand might have made it: 32x32 RGB.
+def with_pen(glyph, pen):
+    """The glyph, GLYPH pixels at its longer side, with strokes thicker (pen above 0) or thinner (below 0) by |pen| - 1.
 
-    Its strokes are thinner, thicker or as they were; it is stretched, slanted, turned, scaled and shifted a little.
+    Thinner only where LEAST_INK stays. It is cut to its ink again.
     """
     glyph = scaled(glyph, GLYPH / max(glyph.size))
-    page = Image.new("L", (glyph.width + 2 * MARGIN, glyph.height + 2 * MARGIN), "white")
-    page.paste(glyph, (MARGIN, MARGIN))
-    page = transform(with_pen(page, pen), turn, slant, stretch)
-    glyph = page.crop(page.point(lambda value: 255 if value < 250 else 0).getbbox())
-    return place(glyph, height_of(glyph, side), (right, down))
-
-
-def with_pen(page, pen):
-    """Dark strokes on white made thicker (pen above 0) or thinner (below 0) by |pen| - 1 pixels, where any stays."""
-    if pen == 0:
-        return page
-    changed = page.filter((ImageFilter.MinFilter if pen > 0 else ImageFilter.MaxFilter)(abs(pen)))
-    kept = (255 - ImageStat.Stat(changed).mean[0]) / (255 - ImageStat.Stat(page).mean[0])
-    return changed if kept >= LEAST_INK else page
-
-
-def transform(page, turn, slant, stretch):
-    """The page turned by `turn` degrees, slanted, and made wider by the factor exp(stretch); about its middle."""
-    angle = np.deg2rad(turn)
-    turned = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    matrix = np.array([[np.exp(-stretch), 0], [0, 1]]) @ np.array([[1, slant], [0, 1]]) @ turned  # new place -> old
-    middle = np.array(page.size) / 2
-    numbers = np.column_stack((matrix, middle - matrix @ middle)).ravel().tolist()  # (6,)
-    return page.transform(page.size, Image.AFFINE, numbers, Image.BICUBIC, fillcolor=255)
+    if pen:
+        page = ImageOps.expand(glyph, WIDEST, 255)
+        changed = page.filter((ImageFilter.MinFilter if pen > 0 else ImageFilter.MaxFilter)(abs(pen)))
+        kept = (255 - ImageStat.Stat(changed).mean[0]) / (255 - ImageStat.Stat(page).mean[0])
+        glyph = cut(changed if kept >= LEAST_INK else page)
+    return glyph
 
 
 def draw_one(path, label, glyph, how=()):
     """The Drawing of a font's glyph; how: see Drawing."""
-    if len(how) > 1:
-        picture = vary(glyph, *how)
-    else:
-        picture = place(glyph, *how, LEAN) if how else place(glyph, height_of(glyph, TRIMMED))
-    return Drawing(picture, path, label, how)
+    if len(how) == 1:
+        return Drawing(place(glyph, *how, LEAN), path, label, how)
+    if how:
+        glyph = with_pen(glyph, how[1])
+    return Drawing(place(glyph, height_of(glyph, TRIMMED)), path, label, how)
 
 
 def mark(drawing):
@@ -283,7 +267,7 @@ def mark(drawing):
     return drawing.label, drawing.picture.tobytes()
 
 
-# Below, `fonts` are pairs of a font file's path and what open_font() returns. Drawings are returned in dicts by mark().
+# Below, `fonts` are what open_fonts() returns. Drawings are returned in dicts by mark().
 
 
 def draw_sets(fonts, labels, per_label, rng):
@@ -302,17 +286,19 @@ def draw_sets(fonts, labels, per_label, rng):
     return drawings
 
 
-def draw_varied(fonts, labels, per_label, rng):
-    """Up to `per_label` Drawings of each label, no two alike: a plain one of each font, then varied ones in turn."""
-    fonts, drawings, show = list(fonts), {}, progress_line(sys.stderr)
+def draw_varied(kinds, labels, per_label, rng):
+    """Up to `per_label` varied Drawings of each label, no two alike: from each kind of fonts in turn, and each font.
+
+    kinds: lists of fonts.
+    """
+    kinds, drawings, show = [list(fonts) for fonts in kinds], {}, progress_line(sys.stderr)
     for done, label in enumerate(labels):
         show(f"{done} of {len(labels)} labels drawn")
-        glyphs = [(path, glyph) for path, glyph_of in fonts for glyph in [glyph_of(label)] if glyph]
-        plain = (draw_one(path, label, glyph) for path, glyph in glyphs)
-        turns = itertools.islice(itertools.cycle(glyphs), 3 * per_label)
-        varied = (draw_one(path, label, glyph, choose_variation(glyph, rng)) for path, glyph in turns)
+        glyphs = [[(path, glyph) for path, glyph_of in fonts if (glyph := glyph_of(label))] for fonts in kinds]
+        turns = zip(*map(itertools.cycle, filter(None, glyphs)))
         of_label = {}
-        for drawing in itertools.chain(plain, varied):
+        for path, glyph in itertools.islice(itertools.chain.from_iterable(turns), TRIES * per_label):
+            drawing = draw_one(path, label, glyph, (TRIMMED, choose_pen(glyph, rng)))
             of_label.setdefault(mark(drawing), drawing)
             if len(of_label) == per_label:
                 break
@@ -333,19 +319,22 @@ def draw_held_out(fonts, labels, known, hows):
     return drawings
 
 
-def draw(families, held, labels, per_label, rng, vary=False):
-    """`per_label` Drawings of each label from the families, and plain ones, none of them alike, from those held out.
+def draw(kinds, held, labels, per_label, rng, vary=False):
+    """`per_label` Drawings of each label from the kinds, and plain ones, none of them alike, from families held out.
 
-    families, held: as find_faces() lists them. Raises InputError if there are too few fonts.
+    kinds: lists of families, each as find_faces() returns it, as is held. Raises InputError if there are too few fonts.
     """
-    fonts = ((path, open_font(path, labels)) for path in choose_faces(families, rng))
-    drawings = (draw_varied if vary else draw_sets)(fonts, labels, per_label, rng)
+    kinds = [open_fonts(choose_faces(families, rng), labels) for families in kinds]
+    if vary:
+        drawings = draw_varied(kinds, labels, per_label, rng)
+    else:
+        drawings = draw_sets(itertools.chain(*kinds), labels, per_label, rng)
     counts = Counter(label for label, _ in drawings)
     least = min(counts[label] for label in labels)
     if least < per_label:
         raise InputError(f"--fonts: enough for {least} pictures of each label that differ, expected {per_label}; "
                          "install more, see docs/data.md")  # fmt: skip
-    held_fonts = ((path, open_font(path, labels)) for _, faces in held for path, _ in faces)
+    held_fonts = open_fonts([path for _, faces in held for path, _ in faces], labels)
     unseen = draw_held_out(held_fonts, labels, drawings, [()] if vary else [(height,) for height in HEIGHTS])
     return list(drawings.values()), list(unseen.values())
 
@@ -436,11 +425,12 @@ def main():
         print(f"{options.dataset}: {len(listed):,} pictures, as {options.list} lists them")
         return
     rng = np.random.default_rng(options.seed)
-    families, held = find_faces(options.fonts), []
+    kinds, held = [find_faces(folders) for folders in (options.fonts, options.hands) if folders], []
     if options.hold_out:
-        families, held = split_families(families, options.hold_out, rng)
-    drawings, unseen = draw(families, held, options.labels, options.per_label, rng, options.vary)
-    for dataset, drawn, its in [(options.dataset, drawings, families), (held_dataset, unseen, held)]:
+        kinds, held = zip(*(split_families(families, options.hold_out, rng) for families in kinds))
+        held = list(itertools.chain(*held))
+    drawings, unseen = draw(kinds, held, options.labels, options.per_label, rng, options.vary)
+    for dataset, drawn, its in [(options.dataset, drawings, itertools.chain(*kinds)), (held_dataset, unseen, held)]:
         if its:
             write_drawings(dataset, drawn)
             print_families(dataset, drawn, its)
@@ -453,13 +443,17 @@ def parse_options():
     add("--fonts", nargs="+", default=FONT_FOLDERS, metavar="DIR", help="folders of fonts (default: the system's)")
     add("--from", dest="list", metavar="FILE", help="draw what FILE, a data set's fonts.txt, lists")
     add("--seed", type=int, default=1, help="which fonts of a family, in which order (default: 1)")
-    add("--vary", action="store_true", help="24 pixels at the longer side, and beyond each font's plain picture more "
-        "with other strokes, turned, slanted and so on")  # fmt: skip
+    add("--vary", action="store_true", help="24 pixels at the longer side, and each font several times, with strokes "
+        "like a pen's")  # fmt: skip
+    add("--hands", nargs="+", default=(), metavar="DIR", help="folders of handwriting: with --vary, every other "
+        "picture is drawn from these")  # fmt: skip
     add("--hold-out", type=float, default=0, metavar="SHARE", help="draw this share of the font families, 0 to 1, into "
         "DIR-held-out instead (default: 0)")  # fmt: skip
     options = parse(parser)
     if not 0 <= options.hold_out < 1:
         parser.error(f"--hold-out: expected a share from 0 to below 1, found {options.hold_out}")
+    if options.hands and not options.vary:
+        parser.error("--hands: expected --vary, too")
     if options.seed < 0:
         parser.error(f"--seed: expected a whole number, 0 or more, found {options.seed}")
     return options

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -17,9 +18,9 @@ from sources.fonts import (
     LEAN,
     MISSING,
     PEN,
-    PENS,
     TRIMMED,
-    choose_variation,
+    WIDEST,
+    choose_pen,
     cut_glyph,
     draw,
     draw_list,
@@ -33,11 +34,8 @@ from sources.fonts import (
     open_file,
     open_font,
     place,
-    scaled,
     split_families,
     stroke_of,
-    transform,
-    vary,
     with_pen,
 )
 from support import pictures
@@ -114,11 +112,10 @@ def test_a_block_is_placed_to_the_pixel():
 
 
 def test_pens_change_the_strokes_and_leave_some(glyph):
-    inks = [(np.asarray(with_pen(glyph, pen)) < 128).sum() for pen in sorted(set(PENS))]
+    inks = [(np.asarray(with_pen(glyph, pen)) < 128).sum() for pen in (-5, -3, 0, 3, 5, 7, WIDEST)]
     assert all(thinner < thicker for thinner, thicker in zip(inks, inks[1:]))
-    hairline = Image.new("L", (60, 60), "white")
-    ImageDraw.Draw(hairline).line((30, 10, 30, 50), "black", 1)
-    assert with_pen(hairline, -3).tobytes() == hairline.tobytes()
+    hairline = Image.new("L", (1, 60), "black")
+    assert with_pen(hairline, -3).tobytes() == with_pen(hairline, 0).tobytes()
 
 
 def test_the_width_of_a_stroke():
@@ -129,8 +126,10 @@ def test_the_width_of_a_stroke():
 
 
 def test_varied_strokes_are_those_of_pens(glyph, rng):
-    strokes = [stroke_of(scaled(vary(glyph, *choose_variation(glyph, rng)).convert("L"), 4)) / 4 for _ in range(200)]
-    assert np.mean((np.array(strokes) > 2) & (np.array(strokes) < 4.5)) > 0.7
+    pens = [choose_pen(glyph, rng) for _ in range(200)]
+    assert 0.2 < np.mean([pen == 0 for pen in pens]) < 0.7  # 1 - PEN_SHARE, and what a pen might have drawn already
+    strokes = np.array([stroke_of(with_pen(glyph, pen)) * TRIMMED / GLYPH for pen in pens if pen])
+    assert np.mean((strokes > 1.7) & (strokes < 4.9)) > 0.95  # filters know whole pixels of the glyph
 
 
 def test_a_hershey_font_is_drawn_with_a_pen(tmp_path):
@@ -149,35 +148,33 @@ def test_a_hershey_font_is_drawn_with_a_pen(tmp_path):
     assert place(line, height_of(line, TRIMMED)).getpixel((16, 16))[0] < 5
 
 
-def test_transform_turns_about_the_middle():
-    page = Image.new("L", (60, 60), "white")
-    ImageDraw.Draw(page).rectangle((10, 28, 49, 31), "black")
-    assert np.abs(np.asarray(transform(page, 0, 0, 0), int) - np.asarray(page)).max() <= 1
-    rows, columns = ink_of(transform(page, 90, 0, 0))
-    assert (np.ptp(rows), np.ptp(columns)) == (39, 3)
-    _, columns = ink_of(transform(page, 0, 0, np.log(0.5)))
-    assert np.ptp(columns) == pytest.approx(19, abs=1)
-
-
-def test_varied_pictures_are_in_the_middle_and_of_their_size(glyph, rng):
+def test_varied_pictures_stand_where_plain_ones_do(glyph, rng):
     for _ in range(100):
-        picture = vary(glyph, *choose_variation(glyph, rng))
-        rows, columns = ink_of(picture)
-        assert 19 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= 27
-        assert abs(rows.min() + rows.max() - 31) <= 5
-        assert np.asarray(picture)[0].min() >= 250
+        rows, columns = ink_of(draw_one("a.ttf", "0", glyph, (TRIMMED, choose_pen(glyph, rng))).picture)
+        assert TRIMMED - 1 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= TRIMMED
+        assert abs(rows.min() + rows.max() - 31) <= 2
 
 
 # Data sets.
 
 
 def test_as_many_as_asked_for_or_as_there_are(glyph, rng):
-    fonts = [("a.ttf", lambda label: glyph), ("b.ttf", lambda label: None)]
-    drawings = list(draw_varied(fonts, ["0"], 30, rng).values())
-    assert len({drawing.picture.tobytes() for drawing in drawings}) == 30
-    assert drawings[0].picture.tobytes() == place(glyph, TRIMMED).tobytes()
-    assert {drawing.path for drawing in drawings} == {"a.ttf"}
-    assert draw_varied([("b.ttf", lambda label: None)], ["0"], 30, rng) == {}
+    none, turned = ("b.ttf", lambda label: None), ("c.ttf", lambda label: glyph.rotate(30))
+    kinds = [[("a.ttf", lambda label: glyph), none], [turned]]
+    drawings = list(draw_varied(kinds, ["0"], 6, rng).values())
+    assert len({drawing.picture.tobytes() for drawing in drawings}) == 6
+    assert {drawing.path for drawing in drawings} == {"a.ttf", "c.ttf"}
+    assert 6 <= len(draw_varied(kinds, ["0"], 100, rng)) < 100  # there are no more widths of a pen
+    assert draw_varied([[none]], ["0"], 30, rng) == {}
+
+
+def test_every_other_picture_is_handwriting(glyph, rng):
+    kinds = [
+        [(f"{kind}{number}.ttf", lambda label, turn=turn: glyph.rotate(turn)) for number, turn in enumerate(turns)]
+        for kind, turns in (("plain", range(0, 90, 15)), ("hand", (100, 130)))
+    ]
+    paths = [drawing.path for drawing in draw_varied(kinds, ["0"], 8, rng).values()]
+    assert sum(path.startswith("hand") for path in paths) in (3, 4)
 
 
 def test_a_set_is_whole_and_unlike_the_others(glyph, rng):
@@ -207,7 +204,7 @@ def test_families_are_split_whole(rng):
 
 def test_a_drawing_names_what_draws_it_again(fonts, rng):
     families = find_faces([fonts])
-    drawings, unseen = draw(families[4:], families[:4], ["0", "7"], 4, rng)
+    drawings, unseen = draw([families[4:]], families[:4], ["0", "7"], 4, rng)
     assert {drawing.how for drawing in drawings} <= {(height,) for height in HEIGHTS}
     for drawing in drawings + unseen:
         glyph = open_font(drawing.path, ["0", "7"])(drawing.label)
@@ -220,7 +217,7 @@ def test_a_drawing_names_what_draws_it_again(fonts, rng):
 @pytest.mark.parametrize("vary", [False, True])
 def test_no_held_out_picture_is_among_the_others(fonts, rng, vary):
     families = find_faces([fonts])
-    drawings, unseen = draw(families[4:], families[1:6], ["0", "7"], 3, rng, vary)  # two families in both
+    drawings, unseen = draw([families[4:]], families[1:6], ["0", "7"], 3, rng, vary)  # two families in both
     known = {mark(drawing) for drawing in drawings}
     shared = {path for _, faces in families[4:6] for path, _ in faces} & {drawing.path for drawing in drawings}
     assert unseen
@@ -252,7 +249,12 @@ def test_the_same_seed_the_same_pictures(fonts, tmp_path, run_script):
 
 def test_varied_with_families_held_out(fonts, tmp_path, run_script):
     labels = ("0", "A", "a")
-    arguments = ("--per-label", 40, "--fonts", fonts, "--vary", "--hold-out", 0.2)
+    first, second = (tmp_path / name for name in ("first", "second"))
+    shutil.copytree(fonts, second)
+    first.mkdir()
+    for path in sorted(second.iterdir())[::2]:
+        path.rename(first / path.name)
+    arguments = ("--per-label", 20, "--fonts", first, "--hands", second, "--vary", "--hold-out", 0.2)
     for name in ("a", "b"):
         done = run_script("sources.fonts", "--dataset", name, "--labels", *labels, *arguments, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
@@ -263,9 +265,13 @@ def test_varied_with_families_held_out(fonts, tmp_path, run_script):
         assert pixels_in(tmp_path / f"a{end}") == pixels_in(tmp_path / f"b{end}")
     for label in labels:
         training, unseen = (set(pixels_in(tmp_path / f"{name}/{label}").values()) for name in ("a", "a-held-out"))
-        assert len(training) == 40
+        assert len(training) == 20
         assert unseen
         assert not training & unseen
+    names = [
+        line.split("\t")[2] for line in (tmp_path / "a" / "fonts.txt").read_text().splitlines() if line[0] in labels
+    ]
+    assert 0.4 < np.mean([(second / os.path.basename(name)).exists() for name in names]) < 0.6
     for end in ("", "-held-out"):  # what fonts.txt lists draws it again
         listed, again = f"a{end}/fonts.txt", f"again{end}"
         done = run_script("sources.fonts", "--from", listed, "--dataset", again, "--fonts", fonts, cwd=tmp_path)
@@ -289,6 +295,7 @@ def test_varied_with_families_held_out(fonts, tmp_path, run_script):
         (["--hold-out", "1"], 2),
         (["--hold-out", "nan"], 2),
         (["--seed", "-1"], 2),
+        (["--hands", "."], 2),
         (["--fonts", "absent"], 1),
         (["--fonts", "absent", "--vary", "--hold-out", "0.2"], 1),
         (["--help"], 0),
