@@ -27,6 +27,7 @@ from array import array
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
+from pathlib import Path
 from socketserver import ThreadingMixIn
 from urllib.parse import parse_qs
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -97,10 +98,10 @@ def mark_of(path):
 
 def find_models(path):
     """The models to choose from, {name: path}: that of --model first, then those in models/."""
-    folder = ours("models")
-    names = sorted(name for name in os.listdir(folder) if name.endswith(".doc")) if os.path.isdir(folder) else []
-    return {os.path.basename(path): path, **{name: os.path.join(folder, name) for name in names
-                                             if name != os.path.basename(path)}}  # fmt: skip
+    found = {os.path.basename(path): path}
+    for other in sorted(Path(ours("models")).glob("*.doc")):
+        found.setdefault(other.name, str(other))
+    return found
 
 
 def choices(models):
@@ -188,8 +189,6 @@ class Training:
     def __init__(self, metadata_file, model_file):
         self.metadata_file, self.model_file = metadata_file, model_file
         self.follower, self.lock = Follower(metadata_file), threading.Lock()
-        self.read_model = seldom(self.model_now)
-        self.read_settings = seldom(lambda: read_settings(metadata_file))
         self.clear()
 
     def clear(self):
@@ -197,7 +196,8 @@ class Training:
         self.begun, self.generation, self.loose = self.follower.begun, 0, np.empty((2, 0))
         self.sums = array("d", [0]), array("d", [0])  # of cross entropy and of right answers, at every DOT generations
         self.rows, self.speed = deque(maxlen=WINDOW), deque(maxlen=20)  # speed: (seconds, generation) as seen
-        self.read_model(anew=True), self.read_settings(anew=True)
+        self.read_model = seldom(self.model_file, self.model_now)
+        self.read_settings = seldom(path_of(self.metadata_file), lambda: read_settings(self.metadata_file))
 
     def progress(self, after=0):
         """What GET /progress answers: see pages/training.js; of the graphs' dots those after generation `after`."""
@@ -208,14 +208,14 @@ class Training:
             except FileNotFoundError:
                 return {"type": [command(ours("controller.py"))]}
             changed = os.stat(self.metadata_file).st_mtime
-            settings = self.read_settings(path_of(self.metadata_file))
+            settings = self.read_settings() or {}
             step, dots = self.dots(after)
             return {
                 "log": self.metadata_file, "begun": f"{started}-{self.begun}", "started": started,
                 "generation": self.generation or generation or 0, "silent": max(0, time.time() - changed),
-                "settings": {name: value for name, value in (settings or {}).items() if name != "pictures"},
+                "settings": {name: value for name, value in settings.items() if name != "pictures"},
                 "rate": self.rate(changed), "step": step, "dots": dots, "recent": self.recent(),
-                "rows": [[*row] for row in list(self.rows)[-8:]], "model": self.read_model(self.model_file),
+                "rows": [[*row] for row in list(self.rows)[-8:]], "model": self.read_model(),
                 "type": [command(ours("controller.py")), command(ours("controller.py"), "--resume")],
             }  # fmt: skip
 
@@ -281,19 +281,17 @@ class Training:
         return {"labels": parts.labels, **weights_of(parts)}
 
 
-def seldom(read):
-    """A function of a path that gives read(), called again once that file changed, but at most SHARE of the time."""
-    value = mark = None
-    after = 0
+def seldom(path, read):
+    """A function that gives read(), called again once the file at `path` changed, but at most SHARE of the time."""
+    value, mark, after = None, None, 0
 
-    def get(path=None, anew=False):
+    def get():
         nonlocal value, mark, after
         now = time.monotonic()
-        if anew or not os.path.exists(path):
+        if not os.path.exists(path):
             value, mark, after = None, None, 0
         elif now >= after and mark_of(path) != mark:
-            mark = mark_of(path)
-            value = read()
+            mark, value = mark_of(path), read()
             after = now + (time.monotonic() - now) / SHARE
         return value
 
