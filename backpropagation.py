@@ -158,8 +158,7 @@ def in_corners(kernels):
 def where_each(corners):
     """Where each weight stands in `corners`, of corner after corner: (4 k, size) -> (4, weights)."""
     flat = corners.reshape(4, -1)
-    kept = flat < flat.max()
-    order = np.array([np.flatnonzero(keep)[flat[corner][keep].argsort()] for corner, keep in enumerate(kept)])
+    order = flat.argsort(axis=1)[:, : flat.max()]  # each once a corner, and after the last of them what is none
     return order + np.arange(4)[:, np.newaxis] * flat.shape[1]
 
 

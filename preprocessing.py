@@ -130,11 +130,6 @@ def is_blank(image):
     return fit(image, trim=True).getextrema() == ((255, 255),) * 3
 
 
-def read_picture(path, trim=False):
-    """The picture at `path`, fitted: a 32x32 RGB image. The file stays as it is. Raises InputError, or OSError."""
-    return fit(open_picture(path)[0], trim)
-
-
 def open_picture(source):
     """The picture in a file, of several frames the first, as an RGB image, and the name of its format.
 

@@ -105,16 +105,15 @@ def read_checkpoint(metadata_file):
         trained = np.array(kept["weights"], float)
         total = np.array(kept["weights_sum"], float) if settings["average"] else np.zeros_like(trained)
         state = State(settings, whole(kept["generation"]), trained, total, texts(kept["models"]))
-        fits = trained.ndim == 1 and trained.shape == total.shape and state.generation >= 0
-        fits = fits and np.isfinite(trained).all() and np.isfinite(total).all()
+        finite = np.isfinite(trained).all() and np.isfinite(total).all()
+        if trained.ndim != 1 or trained.shape != total.shape or state.generation < 0 or not finite:
+            raise ValueError
+        return state
     except FileNotFoundError:
         start = command(ours("controller.py"), "--metadata", metadata_file)
         raise InputError(f"{path}: not there, nothing to go on with; to start a training: {start}") from None
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        fits = False
-    if not fits:
-        raise InputError(f"{path}: expected what a training left for --resume; train from the start")
-    return state
+        raise InputError(f"{path}: expected what a training left for --resume; train from the start") from None
 
 
 def read_settings(metadata_file):
