@@ -6,6 +6,7 @@ python controller.py [--help]
 from support.commandline import Parser, command, duration, ours, progress_line, run, share  # isort: skip, it is to be first
 
 import argparse
+import functools
 import sys
 import time
 
@@ -18,10 +19,10 @@ EXAMPLE = "dataset/0/img001-00001.png"
 
 def main():
     options = parse_options()
-    screen = Screen(options["generations"])
+    screen, say = Screen(options["generations"]), functools.partial(print, flush=True)
     stopped = False
     try:
-        training.train(**options, say=screen.say, loading=screen.loading, progress=screen.progress)
+        training.train(**options, say=say, loading=screen.loading, progress=screen.progress)
     except KeyboardInterrupt:
         stopped = True
     screen.summary(options, stopped)
@@ -72,10 +73,6 @@ class Screen:
         self.recent = []
         self.line = progress_line(sys.stdout)
         self.started = time.monotonic()
-
-    def say(self, text):
-        """Called with a sentence."""
-        print(text, flush=True)
 
     def loading(self, done, total):
         """Called for every picture read."""
