@@ -113,11 +113,10 @@ def convolve(gradient, maps, kernels):
     return to_kernels, cnn.convolve(np.pad(gradient, ((0, 0), (4, 4), (4, 4))), turned)
 
 
-# The fast way, for training all layers: one picture forward, backward, and the update, in single precision. 2x2 pooling
-# takes the largest of four neighbouring windows of 5x5, which together cover one patch of 6x6. So each kernel is laid
-# into the four corners of a patch, and one product of all corners with all patches gives what pooling chooses from; on
-# the way back, a result's gradient goes to the corner that won, and one more product brings it to the corners' weights.
-# Places stand in blocks of 2x2, so that a patch of layer 2 is 3x3 whole blocks. What stands where is worked out once.
+# The fast way, for training all layers: one picture forward, backward, and the update, in single precision. Kernels are
+# laid into the corners of patches, as in cnn.py, but in layer 1 too. On the way back, a result's gradient goes to the
+# corner that won, and one more product brings it to the corners' weights. Places stand in blocks of 2x2, so that a
+# patch of layer 2 is 3x3 whole blocks. What stands where is worked out once.
 
 
 class Places(NamedTuple):

@@ -37,7 +37,7 @@ from PIL import Image, PngImagePlugin
 
 import cnn
 import preprocessing
-from metadata import Follower, read_header
+from metadata import Follower, find_right, read_header
 from model import parts_of, read_model
 from support.checkpoint import path_of, read_settings
 from support.files import InputError
@@ -59,7 +59,6 @@ SAMPLES = 2  # pictures of a label to try
 DOT = 10  # generations from one dot of a graph to the next, at first
 DOTS = 2_000  # at most; from there on every second one is left out
 WINDOW = 100  # generations that a dot averages, as in the paper
-RIGHT = np.log10(2)  # the cross entropy of a probability of 0.5: where the log names no answer, less is right
 SHARE = 0.01  # of the time, at most, goes into reading the model again while it is trained; the same for the settings
 
 KINDS = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript"}
@@ -226,8 +225,7 @@ class Training:
                 self.clear()
             if not len(rows):
                 continue
-            named = rows["predicted"] != ""
-            right = np.where(named, rows["predicted"] == rows["label"], rows["cross_entropy"] < RIGHT)
+            right = find_right(rows)
             self.add(np.array([rows["cross_entropy"], right]))
             self.generation = int(rows["generation"][-1])
             self.rows.extend(zip(*(rows[-WINDOW:][name].tolist() for name in rows.dtype.names),

@@ -96,6 +96,16 @@ def read_metadata(path):
     return np.concatenate([*Follower(path).blocks(to_the_end=True), _block([])])
 
 
+def find_right(rows):
+    """Whether each generation's answer was its true label: (n,) of True and False.
+
+    The paper's authors' log does not name the answer: there, right is a probability above 0.5 for the true label, which
+    is 10^-cross entropy.
+    """
+    named = rows["predicted"] != ""
+    return np.where(named, rows["predicted"] == rows["label"], rows["cross_entropy"] < np.log10(2))
+
+
 class Follower:
     """Reads a log while it is written: each time only what came since. `begun` counts how often it began at line 1.
 

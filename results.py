@@ -11,7 +11,7 @@ import os
 
 import numpy as np
 
-from metadata import read_header, read_metadata
+from metadata import find_right, read_header, read_metadata
 from support.checkpoint import read_settings
 from support.figures import new_figure, save_figure
 from support.files import InputError
@@ -41,7 +41,7 @@ def main():
     if not len(rows):
         raise InputError(f"{options.log}: expected a line for each generation, found none; is a training under way?")
     labels = labels_in(rows, settings)
-    right = find_right(rows, labels)
+    right = find_right(rows)
     print(summary(options.log, rows, right, labels, settings))
     os.makedirs(options.output, exist_ok=True)
     for name, draw, values in (
@@ -61,19 +61,6 @@ def labels_in(rows, settings):
         if found <= set(labels):
             return list(labels)
     return sorted(found)
-
-
-def find_right(rows, labels):
-    """Whether each generation's answer was its true label: (n,) of True and False.
-
-    The paper's authors' log does not name the answer: there, right is a probability above 0.5 for the true label. The
-    log has that of the first label, which tells the other of two; with more labels it is 10^-cross entropy.
-    """
-    if (rows["predicted"] != "").all():
-        return rows["predicted"] == rows["label"]
-    if len(labels) == 2:
-        return np.where(rows["label"] == labels[0], rows["softmax"], 1 - rows["softmax"]) > 0.5
-    return 10.0 ** -rows["cross_entropy"] > 0.5
 
 
 def rolling_mean(values, before, after=0):

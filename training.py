@@ -125,8 +125,7 @@ def run_generations(state, pictures, log, write, stopped):
 def last_layer(state, pictures, masks, jitter_rng):
     """The paper's way: a function (number of a picture, alpha) that trains the fully connected weights on it.
 
-    It changes state.trained, and returns the cross entropy and the softmax (n,). What comes before the first random
-    thing is worked out only once.
+    It changes state.trained, in place, and returns the cross entropy and the softmax (n,).
     """
     labels, output_sum, dropout, jitter = (
         state.settings[name] for name in ("labels", "output_sum", "dropout", "jitter")
@@ -134,16 +133,13 @@ def last_layer(state, pictures, masks, jitter_rng):
     kernels_1, kernels_2 = hand_set_kernels()
     spread, one_hot = cnn.lay_out(kernels_2), list(np.eye(len(labels)))
     weights = state.trained.reshape(len(labels), INPUTS)  # the same numbers, a row a label
-    if not (dropout or jitter):
-        pictures = [(cnn.second_layer(maps, spread), index) for maps, index in pictures]
 
     def learn(number, alpha):
         inputs, correct = pictures[number]
         if jitter:
             inputs = cnn.first_layer(jittered(inputs, jitter_rng), kernels_1)
-        if dropout or jitter:
-            inputs = cnn.second_layer(inputs, spread, next(masks) if dropout else cnn.KEEP_ALL)
-        result = cnn.train_on(inputs, weights, one_hot[correct], output_sum)
+        flattened = cnn.second_layer(inputs, spread, next(masks) if dropout else cnn.KEEP_ALL)
+        result = cnn.train_on(flattened, weights, one_hot[correct], output_sum)
         update(weights, alpha, result)
         return result.cross_entropy, result.softmax
 

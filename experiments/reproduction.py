@@ -14,7 +14,7 @@ import numpy as np
 import cnn
 import results
 from experiments.shared import markdown, on_all_cores, one_or_more
-from metadata import read_metadata
+from metadata import find_right, read_metadata
 from model import parts_of, read_model
 from support.commandline import ROOT, Parser, run
 from training import ALPHA, GENERATIONS, LABELS, RECENT, load_dataset, train
@@ -57,7 +57,7 @@ def measure(folder, dataset, test, generations, output_sum, seed):
     files = [os.path.join(folder, f"{output_sum}-{seed}-{name}") for name in ("model.doc", "metadata.doc")]
     model = train(ALPHA, generations, *files, labels=LABELS, dataset=dataset, output_sum=output_sum, seed=seed)
     rows = read_metadata(files[1])
-    entropy, right = rows["cross_entropy"], 100 * results.find_right(rows, LABELS)
+    entropy, right = rows["cross_entropy"], 100 * find_right(rows)
     return (
         entropy[-RECENT:].mean(),
         entropy[-STEADY:].mean(),
