@@ -192,8 +192,8 @@ class Training:
 
     def clear(self):
         """Nothing is known of any row."""
-        self.begun, self.generation, self.loose = self.follower.begun, 0, np.empty((2, 0))
-        self.sums = array("d", [0]), array("d", [0])  # of cross entropy and of right answers, at every DOT generations
+        self.begun, self.generation = self.follower.begun, 0
+        self.sums = array("d", [0]), array("d", [0])  # of cross entropy and of right answers, up to each generation
         self.rows, self.speed = deque(maxlen=WINDOW), deque(maxlen=20)  # speed: (seconds, generation) as seen
         self.read_model = seldom(self.model_file, self.model_now)
         self.read_settings = seldom(path_of(self.metadata_file), lambda: read_settings(self.metadata_file))
@@ -226,35 +226,24 @@ class Training:
             if not len(rows):
                 continue
             right = find_right(rows)
-            self.add(np.array([rows["cross_entropy"], right]))
+            for sums, values in zip(self.sums, (rows["cross_entropy"], right)):
+                sums.extend((sums[-1] + np.cumsum(values)).tolist())
             self.generation = int(rows["generation"][-1])
             self.rows.extend(zip(*(rows[-WINDOW:][name].tolist() for name in rows.dtype.names),
                                  right[-WINDOW:].tolist()))  # fmt: skip
         if self.begun != self.follower.begun:
             self.clear()
 
-    def add(self, values):
-        """Add cross entropies and right answers, (2, n), to the sums of every DOT generations."""
-        values = np.concatenate((self.loose, values), axis=1)
-        whole = values.shape[1] // DOT * DOT
-        blocks = values[:, :whole].reshape(2, -1, DOT).sum(axis=2)
-        for sums, block in zip(self.sums, blocks):
-            sums.extend((sums[-1] + np.cumsum(block)).tolist())
-        self.loose = values[:, whole:]
-
     def dots(self, after):
         """The generations from dot to dot, and the dots: [generation, mean cross entropy, percentage right]."""
-        count = len(self.sums[0]) - 1
-        each = 1
-        while count // each > DOTS:
-            each *= 2
-        first = self.generation - count * DOT - self.loose.shape[1]  # a log's first generation, less 1
-        after = max(0, after - first)
-        ends = np.arange(after // (DOT * each) + 1, count // each + 1) * each
-        starts = np.maximum(ends - WINDOW // DOT, 0)
-        means = [(np.array(sums)[ends] - np.array(sums)[starts]) / ((ends - starts) * DOT) for sums in self.sums]
-        dots = zip((ends * DOT + first).tolist(), means[0].round(4).tolist(), (100 * means[1]).round(1).tolist())
-        return each * DOT, list(dots)
+        count, step = len(self.sums[0]) - 1, DOT
+        while count // step > DOTS:
+            step *= 2
+        first = self.generation - count  # a log's first generation, less 1
+        ends = np.arange(max(0, after - first) // step + 1, count // step + 1) * step
+        starts = np.maximum(ends - WINDOW, 0)
+        error, right = ((sums[ends] - sums[starts]) / (ends - starts) for sums in map(np.array, self.sums))
+        return step, list(zip((ends + first).tolist(), error.round(4).tolist(), (100 * right).round(1).tolist()))
 
     def recent(self):
         """[mean cross entropy, right answers, of how many generations], the last ones; None before the first."""
