@@ -59,7 +59,6 @@ def parse_options():
     given = vars(parser.parse_args())
     files = {"model_file": given.pop("model"), "metadata_file": given.pop("metadata")}
     kept = read_checkpoint(files["metadata_file"]).settings if given["resume"] else {}
-    kept.pop("pictures", None)
     alpha = KERNELS_ALPHA if given.get("train_kernels") else training.ALPHA
     return {"alpha": alpha, "generations": training.GENERATIONS, **kept, **given, **files}
 

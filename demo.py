@@ -207,14 +207,12 @@ class Training:
             except FileNotFoundError:
                 return {"type": [command(ours("controller.py"))]}
             changed = os.stat(self.metadata_file).st_mtime
-            settings = self.read_settings() or {}
             step, dots = self.dots(after)
             return {
                 "log": self.metadata_file, "begun": f"{started}-{self.begun}", "started": started,
                 "generation": self.generation or generation or 0, "silent": max(0, time.time() - changed),
-                "settings": {name: value for name, value in settings.items() if name != "pictures"},
-                "rate": self.rate(changed), "step": step, "dots": dots, "recent": self.recent(),
-                "rows": [[*row] for row in list(self.rows)[-8:]], "model": self.read_model(),
+                "settings": self.read_settings() or {}, "rate": self.rate(changed), "step": step, "dots": dots,
+                "recent": self.recent(), "rows": [[*row] for row in list(self.rows)[-8:]], "model": self.read_model(),
                 "type": [command(ours("controller.py")), command(ours("controller.py"), "--resume")],
             }  # fmt: skip
 

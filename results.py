@@ -94,7 +94,7 @@ def training_time(path, generations):
 def is_the_papers(rows, labels, settings):
     """Whether nothing that is known of a training differs from the paper's settings, the defaults of train()."""
     papers = {**train.__kwdefaults__, "alpha": ALPHA, "labels": LABELS}
-    free = ("seed", "dataset", "generations", "pictures")
+    free = ("seed", "dataset", "generations")
     same = all(papers[name] == value for name, value in settings.items() if name not in free)
     return same and (len(rows), labels) == (GENERATIONS, LABELS)
 

@@ -293,11 +293,12 @@ def start_files(model_files, metadata_file):
 
 
 def check_pictures(state, pictures):
-    """Note a mark of the pictures in the settings. Raises InputError where the training began with other pictures."""
+    """Note a mark of the pictures. Raises InputError where the training began with others."""
     digest = hashlib.sha256()
     for maps, index in pictures:
         digest.update(b"%d" % index + maps.tobytes())
-    if state.settings.setdefault("pictures", digest.hexdigest()) != digest.hexdigest():
+    state.pictures = state.pictures or digest.hexdigest()
+    if state.pictures != digest.hexdigest():
         found = state.settings["dataset"]
         raise InputError(f"{found}: expected the pictures that the training began with; train from the start")
 

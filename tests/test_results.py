@@ -72,7 +72,7 @@ def test_the_labels_are_the_settings_or_the_logs(tmp_path):
 def test_the_summary_and_the_graphs(tmp_path, rows, run_script):
     write_log(tmp_path / "metadata.doc", rows)
     settings = {"alpha": 2e-8, "generations": 250, "labels": ["0", "1"], "dataset": "d", "output_sum": 10.0, "seed": 7,
-                "alpha_decay": False, "average": False, "trim": False, "dropout": True, "pictures": ""}  # fmt: skip
+                "alpha_decay": False, "average": False, "trim": False, "dropout": True}  # fmt: skip
     weights = np.zeros(302)
     checkpoint.write_checkpoint(tmp_path / "metadata.doc", checkpoint.State(settings, 250, weights, weights))
     done = run_script("results.py", cwd=tmp_path)
