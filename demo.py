@@ -229,8 +229,6 @@ class Training:
             self.generation = int(rows["generation"][-1])
             self.rows.extend(zip(*(rows[-WINDOW:][name].tolist() for name in rows.dtype.names),
                                  right[-WINDOW:].tolist()))  # fmt: skip
-        if self.begun != self.follower.begun:
-            self.clear()
 
     def dots(self, after):
         """The generations from dot to dot, and the dots: [generation, mean cross entropy, percentage right]."""

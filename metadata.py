@@ -93,7 +93,7 @@ def read_metadata(path):
     Takes our logs and those of the paper's authors (four columns: `predicted` is then empty), whatever their header
     says. A last line that was cut off is left out. Raises InputError with the line for anything else.
     """
-    return np.concatenate([*Follower(path).blocks(to_the_end=True), _block([])])
+    return np.concatenate([*Follower(path).blocks(to_the_end=True)])
 
 
 def find_right(rows):
@@ -116,7 +116,7 @@ class Follower:
         self.path, self.begun, self._mark = path, 0, None
 
     def blocks(self, to_the_end=False):
-        """The rows that came since, as arrays like read_metadata()'s, of some 20,000 rows each.
+        """The rows that came since, as arrays like read_metadata()'s, of some 20,000 rows each, or at line 1 of none.
 
         to_the_end: the file is whole, its last line needs no newline. Raises InputError, or OSError.
         """
@@ -125,6 +125,7 @@ class Follower:
             if mark != self._mark or not self._goes_on(file):
                 self._mark, self._place, self._line, self._columns, self._last = mark, 0, 0, None, b""
                 self.begun += 1
+                yield _block([])
             file.seek(self._place)
             while data := file.read(BLOCK):
                 data += file.readline()

@@ -123,7 +123,7 @@ def figures_of(rows, right):
 
 def draw_cross_entropy(generations, means, window, alpha):
     """The graph of the mean cross entropy, as a matplotlib figure."""
-    figure, axes = draw(generations, means, window, f"Cross entropy{title(generations, alpha, f'{means[-1]:.4f}')}")
+    figure, axes = draw(generations, means, window, alpha, "Cross entropy", f"{means[-1]:.4f}")
     axes.set_ylabel("cross entropy (log to base 10)")
     axes.set_ylim(0, 1.05 * settled(means, window).max() or 1)
     return figure
@@ -132,7 +132,7 @@ def draw_cross_entropy(generations, means, window, alpha):
 def draw_right(generations, shares, window, alpha):
     """The graph of the percentage right, as a matplotlib figure; `shares` are of 1."""
     means = 100 * shares
-    figure, axes = draw(generations, means, window, f"Right{title(generations, alpha, f'{means[-1]:.1f}%')}")
+    figure, axes = draw(generations, means, window, alpha, "Right", f"{means[-1]:.1f}%")
     axes.set_ylabel("right (% of the generations)")
     lowest = min(90, 10 * (settled(means, window).min() // 10))
     margin = 0.02 * (100 - lowest)
@@ -140,8 +140,8 @@ def draw_right(generations, shares, window, alpha):
     return figure
 
 
-def draw(generations, means, window, title):
-    """The dots and their trend line: (figure, axes). At most DOTS are drawn, evenly spread.
+def draw(generations, means, window, alpha, name, last):
+    """The dots and their trend line: (figure, axes). At most DOTS are drawn, evenly spread. name, last: for its title.
 
     The trend line is the mean of the dots over 5% of all generations, half of them before and half after: in the
     beginning no more after than before, so that the line keeps up, and in the end no more than there are.
@@ -156,7 +156,8 @@ def draw(generations, means, window, title):
         generations[shown], means[shown], ".", color="blue", ms=size, mew=0, label=f"previous {window:,} generations"
     )
     axes.plot(generations[shown], trend[shown], color="black", label=f"trend: mean over {TREND:.0%} of all generations")
-    axes.set_title(title, fontsize=10, pad=22)
+    known = "" if alpha is None else f"alpha {plain(alpha)}, "
+    axes.set_title(f"{name}: {known}{generations[-1]:,} generations, last value {last}", fontsize=10, pad=22)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.99), ncol=2, frameon=False, markerscale=2, fontsize=9)
     axes.set_xlabel("generation")
     axes.set_xlim(0, 1.01 * max(1, generations[-1]))
@@ -165,12 +166,6 @@ def draw(generations, means, window, title):
     axes.grid(color="0.9")
     axes.set_axisbelow(True)
     return figure, axes
-
-
-def title(generations, alpha, last):
-    """What stands in the title after the graph's name."""
-    known = "" if alpha is None else f"alpha {plain(alpha)}, "
-    return f": {known}{generations[-1]:,} generations, last value {last}"
 
 
 def settled(means, window):
