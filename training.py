@@ -239,10 +239,10 @@ def in_words(name, value):
 
 def with_numbers(state, numbers):
     """The model of a training, with the given numbers in place of those that are trained."""
-    kernels = np.split(numbers[:KERNELS], [150]) if state.settings["train_kernels"] else hand_set_kernels()
-    kernels_1, kernels_2 = kernels[0].reshape(6, 25), kernels[1].reshape(6, 150)
-    weights = numbers[-INPUTS * len(state.settings["labels"]) :].reshape(1, -1)
-    return [kernels_1, kernels_2, weights, state.settings["labels"], state.settings["output_sum"]]
+    labels, output_sum, trained = (state.settings[name] for name in ("labels", "output_sum", "train_kernels"))
+    kernels_1, kernels_2 = np.split(numbers[:KERNELS], [150]) if trained else hand_set_kernels()
+    weights = numbers[-INPUTS * len(labels) :].reshape(1, -1)
+    return [kernels_1.reshape(6, 25), kernels_2.reshape(6, 150), weights, labels, output_sum]
 
 
 def model_of(state):
