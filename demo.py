@@ -120,11 +120,9 @@ def samples_of(label):
         paths = find_pictures(ours("dataset"), label)
     except InputError:
         return []
-    samples = []
-    for path in paths[:: max(1, len(paths) // SAMPLES)][:SAMPLES]:
-        with open(path, "rb") as file:
-            samples.append({"label": label, "picture": "data:image/png;base64," + in_base64(file.read())})
-    return samples
+    chosen = paths[:: max(1, len(paths) // SAMPLES)][:SAMPLES]
+    return [{"label": label, "picture": f"data:image/png;base64,{in_base64(Path(path).read_bytes())}"}
+            for path in chosen]  # fmt: skip
 
 
 def classify(data, model, inside=False):
@@ -338,8 +336,8 @@ def application(routes, names, environ, start_response):
 
 def page(name, query, body):
     """A file of pages/: its kind and its bytes."""
-    with open(os.path.join(ROOT, "pages", name), "rb") as file:
-        return KINDS[os.path.splitext(name)[1]], file.read()
+    path = Path(ROOT, "pages", name)
+    return KINDS[path.suffix], path.read_bytes()
 
 
 def check_sender(environ, names):
