@@ -50,10 +50,11 @@ def draw(pixels, model, about):
     say(figure, LEFT + PITCH, 0.45, f"{about}\n{answer}", linespacing=1.6)
 
     kernels, mosaics = kernels_1.reshape(6, 5, 5), [mosaic(kernel.reshape(6, 5, 5)) for kernel in kernels_2]
+    short = all(len(f"{number:.2g}") <= 4 for number in kernels.flat)  # trained ones would not fit into their squares
     top = 0.15
     for row in (
         ("input: 32x32 pixels", [pixels], "gray", (0, 255)),
-        ("convolution 1: six kernels of 5x5", kernels, SIGNED, around_0(kernels), True),
+        ("convolution 1: six kernels of 5x5", kernels, SIGNED, around_0(kernels), short),
         ("what they make of the input, after ReLU: six maps of 28x28 (dark is 0)", step.maps_1, SIZES),
         ("max pooling 1: six maps of 14x14", step.pooled_1, SIZES),
         ("convolution 2: six kernels, each of 5x5 for each of the six maps", mosaics, SIGNED, around_0(kernels_2)),

@@ -15,39 +15,33 @@ import time
 import numpy as np
 
 import backpropagation
-import cnn
 from controller import KERNELS_ALPHA
-from experiments.shared import markdown, on_all_cores, one_or_more
+from experiments.shared import count_right, markdown, on_all_cores, training_parser
 from model import KERNEL_LENGTH, OUTPUT_SUM
-from support.commandline import Parser, run, share
-from training import GENERATIONS, LABELS, load_dataset
+from support.commandline import run, share
+from training import LABELS, load_dataset
 
 COUNTS = (3, 6, 12, 16)  # kernels in each layer
 
 
 def main():
-    parser = Parser("Train all layers with 3, 6, 12 and 16 kernels in each layer, and print a table.")
-    parser.add_argument("--dataset", default="dataset", metavar="DIR", help="training pictures (default: dataset)")
-    parser.add_argument("--test", metavar="DIR", help="pictures to try on (default: every fifth of the training's)")
+    parser = training_parser("Train all layers with 3, 6, 12 and 16 kernels in each layer, and print a table.",
+                             "pictures to try on (default: every fifth of the training's)")  # fmt: skip
     parser.add_argument("--labels", nargs="+", default=LABELS, metavar="L", help="two or more (default: 0 1)")
-    parser.add_argument("--generations", type=one_or_more, default=GENERATIONS, metavar="N", help="of each training "
-        "(default: 180834, the paper's)")  # fmt: skip
     options = parser.parse_args()
     load_dataset(options.test or options.dataset, options.labels)  # before training: a mistake is said at once
     jobs = [(count, options.dataset, options.test, options.labels, options.generations) for count in COUNTS]
-    rows = [["kernels in each layer", "weights", "right", "a generation"]]
-    for count, (weights, right, tries, seconds) in zip(COUNTS, on_all_cores(measure, jobs, "trainings")):
-        rows.append([str(count), f"{weights:,}", share(right, tries), f"{seconds * 1e6:.0f} microseconds"])
+    rows = on_all_cores(measure, jobs, "trainings")
     print(f"{len(options.labels)} labels, {options.generations:,} generations, output sum {OUTPUT_SUM}, no dropout.\n")
-    print(markdown(rows))
+    print(markdown([["kernels in each layer", "weights", "right", "a generation"], *rows]))
 
 
 def measure(count, dataset, test, labels, generations):
-    """Train with so many kernels: the number of weights, how many are right, of how many, seconds a generation."""
+    """Train with so many kernels: a row of the table."""
     pictures = load_dataset(dataset, labels, kept=np.uint8)
     held_out = load_dataset(test, labels, kept=np.uint8) if test else pictures[::5]
     if not test:
-        pictures = [picture for number, picture in enumerate(pictures) if number % 5]
+        del pictures[::5]
     rng = np.random.default_rng(1)
     model = random_model(count, len(labels), rng)
     generation = backpropagation.all_layers(*model, OUTPUT_SUM)
@@ -56,8 +50,8 @@ def measure(count, dataset, test, labels, generations):
         pixels, correct = pictures[int(rng.random() * len(pictures))]
         generation(pixels, correct, KERNELS_ALPHA * (1 - number / generations))
     seconds = (time.process_time() - started) / generations
-    right = sum(int(cnn.steps(pixels, model).softmax.argmax() == correct) for pixels, correct in held_out)
-    return sum(array.size for array in model), right, len(held_out), seconds
+    weights, right = sum(array.size for array in model), share(count_right(model, held_out), len(held_out))
+    return [str(count), f"{weights:,}", right, f"{seconds * 1e6:.0f} microseconds"]
 
 
 def random_model(count, outputs, rng):

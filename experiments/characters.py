@@ -15,10 +15,10 @@ import os
 import numpy as np
 
 from cnn import LARGEST_SUM
-from experiments.shared import markdown, mixed_up, right_as_one, split_folders, try_folder
+from experiments.shared import markdown, mixed_up, right_as_one, save, split_folders, try_folder
 from model import parts_of, read_model, write_model
 from support.commandline import Parser, run, share
-from support.figures import new_figure, save_figure
+from support.figures import new_figure
 from support.files import back_up, locked
 
 BINS = 15  # of equal width, from probability 0 to 1
@@ -52,16 +52,10 @@ def try_all(path, jobs, output, calibrated):
     found = {name: try_folder(network, *job) for name, job in jobs.items()}
     print(report(path, network, found))
     if output:
-        os.makedirs(output, exist_ok=True)
         for name, tried in found.items():
             save(draw_confusion(name, tried), output, f"confusion-{name.replace(', ', '-')}.png")
     if calibrated:
         calibrate(path, network, [found[name] for name, (_, trim) in jobs.items() if not trim], output)
-
-
-def save(figure, folder, name):
-    save_figure(figure, os.path.join(folder, name))
-    print(f"written: {os.path.join(folder, name)}")
 
 
 def report(path, network, found):
@@ -69,7 +63,7 @@ def report(path, network, found):
     labels, output_sum = parts_of(network)[3:]
     rows, pairs = [], []
     for name, tried in found.items():
-        figures, answers = figures_of(labels, tried), tried.softmax.argmax(axis=1)
+        figures, answers = figures_of(tried), tried.softmax.argmax(axis=1)
         shares = [share(*figure) if figure[1] else "-" for figure in figures.values()]
         error = calibration_error(tried.softmax.max(axis=1), answers == tried.true)
         rows.append([name, f"{len(tried.true):,}", *shares, f"{error:.1%}"])
@@ -78,9 +72,9 @@ def report(path, network, found):
     return "\n\n".join([head, markdown([["folder", "pictures", *figures, "calibration error"], *rows]), *pairs])
 
 
-def figures_of(labels, tried):
+def figures_of(tried):
     """How many pictures of a Tried are right, and of how many, by what counts: {what counts: (right, of)}."""
-    counts, total = tried.counts, len(tried.true)
+    labels, counts, total = tried.labels, tried.counts, len(tried.true)
     figures, as_one = {"right": (np.trace(counts), total)}, right_as_one(labels, counts)
     if as_one is not None:
         figures["cases as one"] = as_one, total
@@ -95,7 +89,8 @@ def figures_of(labels, tried):
 
 def draw_confusion(name, tried):
     """How often each label of a Tried (a row) got each answer (a column), as a matplotlib figure."""
-    counts, labels = tried.counts[tried.tried], tried.labels
+    labels, present = tried.labels, np.unique(tried.true)
+    counts = tried.counts[present]
     cell = max(CELL, 3.4 / len(labels))
     down, across = (cell * number for number in counts.shape)  # inches
     width, height = across + 2 * MARGIN, down + 2 * MARGIN
@@ -106,7 +101,7 @@ def draw_confusion(name, tried):
     for row, column in np.argwhere(counts):
         axes.text(column + 0.5, row + 0.5, counts[row, column], size=29 * cell, ha="center", va="center",
                   color="white" if shades[row, column] > 0.6 else "black")  # fmt: skip
-    for axis, shown in ((axes.xaxis, labels), (axes.yaxis, [labels[index] for index in tried.tried])):
+    for axis, shown in ((axes.xaxis, labels), (axes.yaxis, [labels[index] for index in present])):
         axis.set_ticks(np.arange(len(shown)) + 0.5, shown, size=8, parse_math=False)
     axes.tick_params(length=0, labeltop=True, labelright=True)
     axes.set(xlabel="answer", ylabel="true label", ylim=(len(counts), 0))
@@ -123,8 +118,8 @@ def confidences(outputs, output_sum):
 
 def bins_of(confidence, right):
     """Of each of BINS that holds any: how many pictures, their mean confidence, the share of them that is right."""
-    places = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    counts, sure, correct = (np.bincount(places, values, BINS) for values in (None, confidence, right))
+    columns = (None, confidence, right.astype(float))
+    counts, sure, correct = (np.histogram(confidence, BINS, (0, 1), weights=values)[0] for values in columns)
     held = counts > 0
     return counts[held], sure[held] / counts[held], correct[held] / counts[held]
 

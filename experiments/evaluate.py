@@ -23,30 +23,27 @@ def main():
     options = parser.parse_args()
 
     network = read_model(options.model)
-    labels, tried, others, paths, true, _, softmax, counts = try_folder(network, options.folder, options.trim)
-    entropy = np.mean([*map(cnn.cross_entropy, softmax, np.eye(len(labels))[true])])
+    tried = try_folder(network, options.folder, options.trim)
+    labels, counts = tried.labels, tried.counts
+    present = " ".join(labels[index] for index in np.unique(tried.true))
+    entropy = np.mean([*map(cnn.cross_entropy, tried.softmax, np.eye(len(labels))[tried.true])])
 
-    print(f"{options.model} on {options.folder}: every picture of {' '.join(labels[i] for i in tried)}, no dropout")
-    print_shares(labels, counts)
-    print(f"mean cross entropy: {entropy:.4f}, at an output sum of {parts_of(network).output_sum:g}")
-    if others:
-        print(f"passed over, since the model has no such label: {' '.join(others)}")
-    print(f"\n{confusion_table(labels, counts, tried)}")
-    print_wrong(labels, counts, paths, true, softmax)
-
-
-def print_shares(labels, counts):
-    """Print how many are right; where labels differ only in their case, also with these as one."""
+    print(f"{options.model} on {options.folder}: every picture of {present}, no dropout")
     print(f"right: {share(np.trace(counts), counts.sum())}")
     as_one = right_as_one(labels, counts)
     if as_one is not None:
         print(f"right, both cases of a letter counting as one: {share(as_one, counts.sum())}")
+    print(f"mean cross entropy: {entropy:.4f}, at an output sum of {parts_of(network).output_sum:g}")
+    if tried.others:
+        print(f"passed over, since the model has no such label: {' '.join(tried.others)}")
+    print(f"\n{confusion_table(labels, counts)}")
+    print_wrong(tried)
 
 
-def confusion_table(labels, counts, tried):
-    """How often each label got each answer, as lines of text; a dot is none. counts: (n, n), [true label, answer]."""
+def confusion_table(labels, counts):
+    """How often each label tried got each answer, as text; a dot is none. counts: (n, n), [true label, answer]."""
     rows = [["true", *labels, "right"]]
-    for true in tried:
+    for true in np.flatnonzero(counts.any(axis=1)):
         shown = [f"{count:,}" if count else "." for count in counts[true]]
         rows.append([labels[true], *shown, f"{100 * counts[true, true] / counts[true].sum():.1f}%"])
     widths = [max(map(len, column)) for column in zip(*rows)]
@@ -54,14 +51,15 @@ def confusion_table(labels, counts, tried):
     return "\n".join([f"{'':{widths[0]}}  answer", *lines])
 
 
-def print_wrong(labels, counts, paths, true, softmax):
-    """Print the labels mixed up most, and the pictures whose answer is wrong, the surest first."""
-    given, surest = softmax.argmax(axis=1), softmax.max(axis=1)
+def print_wrong(tried):
+    """Print the labels of a Tried mixed up most, and the pictures whose answer is wrong, the surest first."""
+    labels, true = tried.labels, tried.true
+    given, surest = tried.softmax.argmax(axis=1), tried.softmax.max(axis=1)
     wrong = sorted(np.flatnonzero(given != true), key=lambda index: -surest[index])
     if wrong:
-        print(f"\nmixed up most: {mixed_up(labels, counts)}\n\nwrong, the surest first:")
+        print(f"\nmixed up most: {mixed_up(labels, tried.counts)}\n\nwrong, the surest first:")
     for index in wrong[:LISTED]:
-        print(f"{paths[index]}: {labels[true[index]]} -> {labels[given[index]]}, {surest[index]:.1%}")
+        print(f"{tried.paths[index]}: {labels[true[index]]} -> {labels[given[index]]}, {surest[index]:.1%}")
     if len(wrong) > LISTED:
         print(f"and {len(wrong) - LISTED:,} more")
 

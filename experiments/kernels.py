@@ -7,22 +7,20 @@ after, kernels_curves.png the cross entropy of each way of training as it falls,
 matplotlib (requirements-graphs.txt).
 """
 
+import functools
 import os
-import tempfile
 
 import numpy as np
 
-import cnn
 import network
 import results
 from controller import KERNELS_ALPHA
 from experiments.reproduction import STEADY, SUMS, written
-from experiments.shared import markdown, on_all_cores, one_or_more
-from metadata import read_metadata
+from experiments.shared import count_right, markdown, save, train_all, training_parser
 from model import start_model
-from support.commandline import Parser, run
-from support.figures import new_figure, save_figure
-from training import ALPHA, GENERATIONS, LABELS, generators, load_dataset, train
+from support.commandline import run
+from support.figures import new_figure
+from training import ALPHA, LABELS, generators, load_dataset
 
 ALL = {"alpha": KERNELS_ALPHA, "train_kernels": True, "alpha_decay": True}
 WAYS = {  # of training, with what each adds to the paper's settings
@@ -38,62 +36,40 @@ TREND = 15  # points before and after each, whose mean is drawn: towards the end
 
 
 def main():
-    parser = Parser("Train all layers beside the last alone, print a table, draw the curves and the kernels.")
-    parser.add_argument("--dataset", default="dataset", metavar="DIR", help="training pictures (default: dataset)")
-    parser.add_argument("--test", metavar="DIR", help="pictures to try the models on, too")
-    parser.add_argument("--seeds", type=one_or_more, default=5, metavar="N", help="seeds 1 to N (default: 5)")
-    parser.add_argument("--generations", type=one_or_more, default=GENERATIONS, metavar="N", help="of each training "
-        "(default: 180834, the paper's)")  # fmt: skip
+    parser = training_parser("Train all layers beside the last alone, print a table, draw the curves and the kernels.",
+                             "pictures to try the models on, too", seeds=5)  # fmt: skip
     parser.add_argument("--output", default=".", metavar="DIR", help="where the pictures go (default: this folder)")
     options = parser.parse_args()
-    folders = [options.dataset, *([options.test] if options.test else [])]
+    folders = [folder for folder in (options.dataset, options.test) if folder]
     counts = [len(load_dataset(folder, LABELS)) for folder in folders]  # before training: a mistake is said at once
     new_figure(1, 1)
     os.makedirs(options.output, exist_ok=True)
 
-    found = train_all(folders, options.generations, options.seeds)
+    settings = {"generations": options.generations, "dataset": options.dataset}
+    cases = {(way, total): {**settings, **WAYS[way], "output_sum": total} for way in WAYS for total in SUMS}
+    found = dict(zip(cases, train_all(cases.values(), options.seeds, functools.partial(measure, folders))))
     print(f"{options.generations:,} generations, seeds 1 to {options.seeds}; alpha {results.plain(ALPHA)} for the last "
           f"layer alone, {KERNELS_ALPHA} falling to 0 for all.")  # fmt: skip
     print("Right without dropout, on the pictures of " + " and ".join(
         f"{folder} ({count:,})" for folder, count in zip(folders, counts)) + ".\n")  # fmt: skip
-    print(table(found, folders, counts, options.generations) + "\n")
-    pictures = {
-        "kernels.png": draw_kernels(start_model(LABELS, generators(1)[0], train_kernels=True), found[SHOWN, SUMS[0]]),
-        "kernels_curves.png": draw_curves(found, options.generations),
-    }
-    for name, figure in pictures.items():
-        save_figure(figure, os.path.join(options.output, name))
-        print(f"written: {os.path.join(options.output, name)}")
+    print(table(found, folders, options.generations) + "\n")
+    start = start_model(LABELS, generators(1)[0], train_kernels=True)
+    trained = found[SHOWN, SUMS[0]][0][2]  # with the first seed
+    save(draw_kernels(start, trained), options.output, "kernels.png")
+    save(draw_curves(found, options.generations), options.output, "kernels_curves.png")
 
 
-def train_all(folders, generations, seeds):
-    """Train in each way, at each output sum, with each seed: {(way, output sum): what measure() gives, a seed each}."""
-    with tempfile.TemporaryDirectory() as folder:
-        cases = [(way, total) for way in WAYS for total in SUMS]
-        jobs = [(folder, folders, generations, *case, seed) for case in cases for seed in range(1, seeds + 1)]
-        found = on_all_cores(measure, jobs, "trainings")
-    return {case: found[index * seeds : (index + 1) * seeds] for index, case in enumerate(cases)}
+def measure(folders, model, rows):
+    """A training's (figures, curve, model), from its model and the rows of its log.
 
-
-def measure(folder, folders, generations, way, output_sum, seed):
-    """Train once: (cross entropy of the last generations, number right in each of `folders`, curve, model)."""
-    files = [os.path.join(folder, f"{way}-{output_sum}-{seed}-{name}") for name in ("model.doc", "metadata.doc")]
-    model = train(generations=generations, model_file=files[0], metadata_file=files[1], labels=LABELS,
-                  dataset=folders[0], output_sum=output_sum, seed=seed, **WAYS[way])  # fmt: skip
-    entropy = read_metadata(files[1])["cross_entropy"]
-    shown = points(generations)
-    return entropy[-STEADY:].mean(), [right(model, each) for each in folders], means(entropy)[shown], model
-
-
-def right(model, folder):
-    """How many of a folder's pictures a model gets right, without dropout."""
-    pictures = load_dataset(folder, LABELS, kept=np.uint8)
-    return sum(int(cnn.steps(pixels, model).softmax.argmax() == true) for pixels, true in pictures)
-
-
-def means(entropy):
-    """The mean cross entropy of each generation and those before it, WINDOW in all: (n,) -> (n,)."""
-    return results.rolling_mean(entropy, WINDOW - 1)
+    figures: the mean cross entropy of the last generations, and the percentage right in each of `folders`; curve: the
+    mean cross entropy of the last WINDOW generations, at each of points().
+    """
+    entropy = rows["cross_entropy"]
+    figures = [entropy[-STEADY:].mean()]
+    for pictures in (load_dataset(folder, LABELS, kept=np.uint8) for folder in folders):
+        figures.append(100 * count_right(model, pictures) / len(pictures))
+    return figures, results.rolling_mean(entropy, WINDOW - 1)[points(len(rows))], model
 
 
 def points(generations):
@@ -102,14 +78,13 @@ def points(generations):
     return np.unique(np.geomspace(first, generations, POINTS).round().astype(int)) - 1
 
 
-def table(found, folders, counts, generations):
-    """A row for each way of training and output sum: mean ± standard deviation over the seeds."""
+def table(found, folders, generations):
+    """A row for each way of training and output sum, of {(way, output sum): what measure() gives, a seed each}."""
     head = ["trained", "output sum", f"cross entropy, last {min(STEADY, generations):,} generations"]
     rows = [[*head, *(f"right in {folder}" for folder in folders)]]
     for (way, output_sum), of_seeds in found.items():
-        cells = [written(np.array([one[0] for one in of_seeds]), "{:.5f}")]
-        for index, count in enumerate(counts):
-            cells.append(written(np.array([100 * one[1][index] / count for one in of_seeds]), "{:.2f}%"))
+        entropy, *right = np.array([figures for figures, _, _ in of_seeds]).T
+        cells = [written(entropy, "{:.5f}"), *(written(shares, "{:.2f}%") for shares in right)]
         rows.append([way, str(output_sum), *cells])
     return markdown(rows)
 
@@ -120,7 +95,7 @@ def draw_curves(found, generations):
     for number, output_sum in enumerate(SUMS):
         axes = figure.add_axes((0.105 + number * 0.455, 0.15, 0.43, 0.68))
         for way in WAYS:
-            curve = np.mean([one[2] for one in found[way, output_sum]], axis=0)
+            curve = np.mean([curve for _, curve, _ in found[way, output_sum]], axis=0)
             axes.plot(shown + 1, results.rolling_mean(curve, TREND, TREND), lw=1.3, label=way)
         axes.set(xscale="log", yscale="log", ylim=(1e-5, 1))
         axes.set_xlabel("generation", fontsize=8)
@@ -135,9 +110,9 @@ def draw_curves(found, generations):
     return figure
 
 
-def draw_kernels(start, of_seeds):
-    """The twelve kernels before the first seed's training and after it, as a figure."""
-    figure, trained, top = new_figure(6.15, 4.27), of_seeds[0][3], 0.15
+def draw_kernels(start, trained):
+    """The twelve kernels of a model before training and after it, as a figure."""
+    figure, top = new_figure(6.15, 4.27), 0.15
     for layer, maps in enumerate(("", ", each of 5x5 for each of the six maps")):
         limits = network.around_0(np.concatenate([start[layer], trained[layer]]))
         for model, when in ((start, "before"), (trained, "after")):

@@ -4,7 +4,7 @@ Each function prepares a network and gives a function without arguments: the sec
 alone goes with dropout, as in the paper; all layers without: forward, backward, update.
 """
 
-import time
+import timeit
 
 import numpy as np
 
@@ -21,10 +21,7 @@ ALPHAS = STILL * PIXELS, STILL, STILL
 
 def per_call(function, times):
     """Seconds of one call."""
-    started = time.perf_counter()
-    for _ in range(times):
-        function()
-    return (time.perf_counter() - started) / times
+    return timeit.timeit(function, number=times) / times
 
 
 def example(train_kernels=False):
@@ -37,12 +34,11 @@ def example(train_kernels=False):
 def pytorch_forward(pixels, trained, shares):
     """The inputs of the fully connected layer (151,) and the scaled outputs (n,); shares: what each dropout drops."""
     import torch  # noqa: PLC0415, an extra
-    from torch.nn import functional  # noqa: PLC0415
 
     kernels_1, kernels_2, weights = trained
     maps = pixels[None, None]
     for kernels, share in zip((kernels_1.reshape(6, 1, 5, 5), kernels_2.reshape(6, 6, 5, 5)), shares):
-        maps = functional.max_pool2d(functional.relu(functional.conv2d(maps, kernels)), 2)
+        maps = torch.max_pool2d(torch.relu(torch.conv2d(maps, kernels)), 2)
         if share:
             maps = maps * (torch.rand(maps.shape) >= share)
     flattened = torch.cat((maps.reshape(-1), torch.ones(1, dtype=maps.dtype)))
@@ -100,7 +96,6 @@ def jax_convolve(maps, kernels, by_hand):
 def jax_forward(pixels, trained, keys=(None, None), by_hand=False):
     """The inputs of the fully connected layer (151,) and the scaled outputs (n,); with keys, with dropout."""
     import jax  # noqa: PLC0415, an extra
-    from jax import numpy as jnp  # noqa: PLC0415
 
     maps = pixels[None]
     for kernels, share, key in zip(trained, (cnn.DROPOUT_1, cnn.DROPOUT_2), keys):
@@ -109,34 +104,32 @@ def jax_forward(pixels, trained, keys=(None, None), by_hand=False):
         maps = maps.reshape(count, height // 2, 2, width // 2, 2).max((2, 4))
         if key is not None:
             maps = maps * (jax.random.uniform(key, maps.shape) >= share)
-    flattened = jnp.concatenate((maps.reshape(-1), jnp.ones(1)))
-    outputs = jnp.abs(trained[2] @ flattened)
+    flattened = jax.numpy.concatenate((maps.reshape(-1), jax.numpy.ones(1)))
+    outputs = jax.numpy.abs(trained[2] @ flattened)
     total = outputs.sum()
-    return flattened, jnp.where(total > cnn.LARGEST_SUM, outputs * (OUTPUT_SUM / total), outputs)
+    return flattened, jax.numpy.where(total > cnn.LARGEST_SUM, outputs * (OUTPUT_SUM / total), outputs)
 
 
 def jax_last_layer():
     import jax  # noqa: PLC0415, an extra
-    from jax import numpy as jnp  # noqa: PLC0415
 
-    pixels, *trained, label = (jnp.asarray(array, jnp.float32) for array in example())
+    pixels, *trained, label = (jax.numpy.asarray(array, jax.numpy.float32) for array in example())
 
     def step(state):
         trained, key = state
         *keys, key = jax.random.split(key, 3)
         flattened, scaled = jax_forward(pixels, trained, keys)
         error = jax.nn.softmax(scaled) - label
-        loss = -label @ jax.nn.log_softmax(scaled) / jnp.log(10)
-        return loss, ([*trained[:2], trained[2] - jnp.outer(ALPHA * error, flattened)], key)
+        loss = -label @ jax.nn.log_softmax(scaled) / jax.numpy.log(10)
+        return loss, ([*trained[:2], trained[2] - jax.numpy.outer(ALPHA * error, flattened)], key)
 
     return compiled(step, (trained, jax.random.key(0)))
 
 
 def jax_all_layers(by_hand=False):
     import jax  # noqa: PLC0415, an extra
-    from jax import numpy as jnp  # noqa: PLC0415
 
-    pixels, *trained, label = (jnp.asarray(array, jnp.float32) for array in example(train_kernels=True))
+    pixels, *trained, label = (jax.numpy.asarray(array, jax.numpy.float32) for array in example(train_kernels=True))
 
     def loss(trained):
         return -label @ jax.nn.log_softmax(jax_forward(pixels, trained, by_hand=by_hand)[1])

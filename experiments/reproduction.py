@@ -6,18 +6,18 @@ The table is Markdown, on stdout; how far it is, on stderr. Models and logs are 
 paper's weights and figures come from the real Chars74K pictures: with those in --test, like is compared with like.
 """
 
+import functools
 import os
-import tempfile
 
 import numpy as np
 
 import cnn
 import results
-from experiments.shared import markdown, on_all_cores, one_or_more
-from metadata import find_right, read_metadata
+from experiments.shared import last_inputs, markdown, train_all, training_parser
+from metadata import find_right
 from model import parts_of, read_model
-from support.commandline import ROOT, Parser, run
-from training import ALPHA, GENERATIONS, LABELS, RECENT, load_dataset, train
+from support.commandline import ROOT, run
+from training import ALPHA, LABELS, RECENT, load_dataset
 
 PAPER_MODEL = os.path.join(ROOT, "models", "paper.doc")
 SUMS = (100, 10)  # the paper's text, and what its figures fit
@@ -26,37 +26,25 @@ WITH_DROPOUT = 10  # times that the paper's weights see each picture with dropou
 
 
 def main():
-    parser = Parser("Train at both output sums with several seeds, and print ours beside the paper's.")
-    parser.add_argument("--dataset", default="dataset", metavar="DIR", help="training pictures (default: dataset)")
-    parser.add_argument("--test", metavar="DIR", help="pictures to try the models on (default: the training pictures)")
-    parser.add_argument("--seeds", type=one_or_more, default=5, metavar="N", help="seeds 1 to N (default: 5)")
-    parser.add_argument("--generations", type=one_or_more, default=GENERATIONS, metavar="N", help="of each training "
-        "(default: 180834, the paper's)")  # fmt: skip
+    parser = training_parser("Train at both output sums with several seeds, and print ours beside the paper's.",
+                             "pictures to try the models on (default: the training pictures)", seeds=5)  # fmt: skip
     options = parser.parse_args()
     test, generations = options.test or options.dataset, options.generations
     trained_on = len(load_dataset(options.dataset, LABELS))  # before training: a mistake is said at once
     tested_on = load_dataset(test, LABELS)
 
-    ours = train_all(options.dataset, test, generations, options.seeds)
+    settings = {"alpha": ALPHA, "generations": generations, "dataset": options.dataset}
+    cases = [{**settings, "output_sum": total} for total in SUMS]
+    ours = train_all(cases, options.seeds, functools.partial(measure, test))
     print(f"Trained on {options.dataset} ({trained_on:,} pictures): alpha {results.plain(ALPHA)}, {generations:,} "
         f"generations, seeds 1 to {options.seeds}.")  # fmt: skip
     print(f"Test pictures: {test} ({len(tested_on):,}). Mean ± standard deviation over the seeds. Bold is nearer to "
         "the paper,\nwhere the two output sums differ by more than a standard deviation.\n")  # fmt: skip
-    print(report(ours, tested_on, generations))
+    print(report(np.array(ours), tested_on, generations))
 
 
-def train_all(dataset, test, generations, seeds):
-    """Train with seeds 1 to `seeds` at each of SUMS: the figures as an array, (sums, seeds, what measure() gives)."""
-    with tempfile.TemporaryDirectory() as folder:
-        jobs = [(folder, dataset, test, generations, total, seed) for total in SUMS for seed in range(1, seeds + 1)]
-        return np.array(on_all_cores(measure, jobs, "trainings")).reshape(len(SUMS), seeds, -1)
-
-
-def measure(folder, dataset, test, generations, output_sum, seed):
-    """Train once, into `folder`, and return the training's figures, those of report()'s first rows."""
-    files = [os.path.join(folder, f"{output_sum}-{seed}-{name}") for name in ("model.doc", "metadata.doc")]
-    model = train(ALPHA, generations, *files, labels=LABELS, dataset=dataset, output_sum=output_sum, seed=seed)
-    rows = read_metadata(files[1])
+def measure(test, model, rows):
+    """A training's figures, those of report()'s first rows, from its model, its log's rows, and a folder to test on."""
     entropy, right = rows["cross_entropy"], 100 * find_right(rows)
     return (
         entropy[-RECENT:].mean(),
@@ -64,7 +52,7 @@ def measure(folder, dataset, test, generations, output_sum, seed):
         right[-RECENT:].mean(),
         right[-STEADY:].mean(),
         results.rolling_mean(entropy, RECENT - 1)[len(rows) // 2 :].std(),
-        try_out(model, load_dataset(test, LABELS), output_sum)[1],
+        try_out(model, load_dataset(test, LABELS), model[4])[1],
         model[2].std(),
         np.corrcoef(model[2], read_model(PAPER_MODEL)[2])[0, 1],
     )
@@ -73,14 +61,12 @@ def measure(folder, dataset, test, generations, output_sum, seed):
 def try_out(model, pictures, output_sum, masks=None):
     """A model's mean cross entropy and percentage right on load_dataset()'s pictures; with `masks`, with dropout."""
     _, kernels_2, weights, labels, _ = parts_of(model)
-    spread, one_hot = cnn.lay_out(kernels_2), np.eye(len(labels))
-    total, right = 0.0, 0
-    for maps, true in pictures:
-        flattened = cnn.second_layer(maps, spread, next(masks) if masks else cnn.KEEP_ALL)
-        result = cnn.train_on(flattened, weights, one_hot[true], output_sum)
-        total += result.cross_entropy
-        right += result.softmax.argmax() == true
-    return total / len(pictures), 100 * right / len(pictures)
+    one_hot, entropies, right = np.eye(len(labels)), [], []
+    for inputs, true in last_inputs(kernels_2, pictures, masks):
+        result = cnn.train_on(inputs, weights, one_hot[true], output_sum)
+        entropies.append(result.cross_entropy)
+        right.append(result.softmax.argmax() == true)
+    return np.mean(entropies), 100 * np.mean(right)
 
 
 def own_figures(paper, pictures):
@@ -91,7 +77,10 @@ def own_figures(paper, pictures):
 
 
 def report(ours, pictures, generations):
-    """The table: a row for each figure of measure(), then those of the paper's own weights on `pictures`; a verdict."""
+    """The table: a row for each figure of measure(), then those of the paper's own weights on `pictures`; a verdict.
+
+    ours: (sums, seeds, figures).
+    """
     paper = read_model(PAPER_MODEL)
     own = own_figures(paper, pictures)
     recent, steady = min(RECENT, generations), min(STEADY, generations)

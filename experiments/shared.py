@@ -1,10 +1,11 @@
-"""What the experiments share: a model tried on a folder, work on all cores, a line of progress, an option, a table."""
+"""What the experiments share: options, trainings on all cores, a line of progress, a table, a model on a folder."""
 
 import argparse
 import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import NamedTuple
@@ -12,13 +13,66 @@ from typing import NamedTuple
 import numpy as np
 
 import cnn
+from metadata import read_metadata
 from model import parts_of
-from support.commandline import progress_line
+from support.commandline import Parser, progress_line
+from support.figures import save_figure
 from support.files import InputError
 from support.pictures import find_pictures, has_pictures
-from training import stop_on_signals
+from training import GENERATIONS, stop_on_signals, train
 
 PAIRS = 10  # of labels mixed up
+
+
+def training_parser(description, test, seeds=None):
+    """A Parser with the options of an experiment that trains. test: the help of --test; seeds: how many, by default."""
+    parser = Parser(description)
+    add = parser.add_argument
+    add("--dataset", default="dataset", metavar="DIR", help="training pictures (default: dataset)")
+    add("--test", metavar="DIR", help=test)
+    if seeds:
+        add("--seeds", type=one_or_more, default=seeds, metavar="N", help=f"seeds 1 to N (default: {seeds})")
+    add("--generations", type=one_or_more, default=GENERATIONS, metavar="N", help="of each training (default: 180834, "
+        "the paper's)")  # fmt: skip
+    return parser
+
+
+def one_or_more(text):
+    """A whole number, 1 or more, as the type of an option."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number, 1 or more, found {text}")
+    return int(text)
+
+
+def train_all(cases, seeds, measure):
+    """Train with each of `cases`, some settings of train() as a dictionary, and seeds 1 to `seeds`, on all cores.
+
+    Gives a list for each case: of each seed, what measure(model, rows of the log) makes of it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        jobs = [(folder, {**case, "seed": seed}, measure) for case in cases for seed in range(1, seeds + 1)]
+        found = on_all_cores(train_once, jobs, "trainings")
+    return [found[first : first + seeds] for first in range(0, len(found), seeds)]
+
+
+def train_once(folder, settings, measure):
+    """Train with these settings, its files in a new folder in `folder`: what measure(model, rows of the log) gives."""
+    folder = tempfile.mkdtemp(dir=folder)
+    files = {f"{name}_file": os.path.join(folder, f"{name}.doc") for name in ("model", "metadata")}
+    model = train(**settings, **files)
+    return measure(model, read_metadata(files["metadata_file"]))
+
+
+def count_right(model, pictures):
+    """How many of load_dataset()'s pictures, kept as their pixels, a model gets right, without dropout."""
+    return sum(int(cnn.steps(pixels, model).softmax.argmax() == true) for pixels, true in pictures)
+
+
+def last_inputs(kernels_2, pictures, masks=None):
+    """What the last layer gets of each of load_dataset()'s pictures, (151,), and its label; masks: those of dropout."""
+    spread = cnn.lay_out(kernels_2)
+    for maps, true in pictures:
+        yield cnn.second_layer(maps, spread, next(masks) if masks else cnn.KEEP_ALL), true
 
 
 def on_all_cores(function, arguments, what):
@@ -75,26 +129,25 @@ def counted(items, what):
         show(last=True)
 
 
-def one_or_more(text):
-    """A whole number, 1 or more, as the type of an option."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number, 1 or more, found {text}")
-    return int(text)
-
-
 def markdown(rows):
     """Rows of words, the header first, as a Markdown table."""
     header, *rest = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([header, "| --- " * len(rows[0]) + "|", *rest])
 
 
+def save(figure, folder, name):
+    """Write a matplotlib figure into the folder, which is made where it is not there, and say so."""
+    os.makedirs(folder, exist_ok=True)
+    save_figure(figure, os.path.join(folder, name))
+    print(f"written: {os.path.join(folder, name)}")
+
+
 class Tried(NamedTuple):
     """What a model makes of a folder's pictures, without dropout."""
 
     labels: list  # n, the model's
-    tried: list  # the indexes of the labels that have pictures
     others: list  # the names of folders that are no label's
-    paths: list  # of the m pictures
+    paths: tuple  # of the m pictures
     true: np.ndarray  # (m,), the index of each one's label
     outputs: np.ndarray  # (m, n), before they are scaled
     softmax: np.ndarray  # (m, n)
@@ -108,12 +161,12 @@ def try_folder(network, folder, trim=False):
     """
     labels = parts_of(network).labels
     tried, others = split_folders(folder, labels)
-    paths, true = find_all(folder, labels, tried)
+    paths, true = zip(*((path, index) for index in tried for path in find_pictures(folder, labels[index])))
     steps = (cnn.steps(cnn.read_pixels(path, trim), network) for path in counted(paths, "pictures"))
     outputs, softmax = map(np.array, zip(*((step.outputs, step.softmax) for step in steps)))
     counts = np.zeros((len(labels), len(labels)), int)
     np.add.at(counts, (true, softmax.argmax(axis=1)), 1)
-    return Tried(labels, tried, others, paths, true, outputs, softmax, counts)
+    return Tried(labels, others, paths, np.array(true), outputs, softmax, counts)
 
 
 def split_folders(folder, labels):
@@ -127,13 +180,6 @@ def split_folders(folder, labels):
         found = " ".join(names) or "none"
         raise InputError(f"{folder}: expected a folder for a label, {' '.join(labels)}, found {found}")
     return tried, [name for name in names if name not in labels]
-
-
-def find_all(folder, labels, tried):
-    """The paths of all pictures of the labels tried, and the index of each one's label."""
-    pictures = [(path, index) for index in tried for path in find_pictures(folder, labels[index])]
-    paths, true = zip(*pictures)
-    return list(paths), np.array(true)
 
 
 def right_as_one(labels, counts):

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import timeit
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def main():
     options = parser.parse_args()
     print(time_table(MEASURED, "the last layer alone: a generation", "times (a)", options.rounds))
     print(f"\n{time_table(ALL_LAYERS, 'all layers: a generation', 'times (f)', options.rounds)}\n")
-    shell = np.median([peers.per_call(lambda: in_a_new_python(CLASSIFY, peers.PICTURE), 1) for _ in range(5)])
+    shell = np.median(timeit.repeat(lambda: in_a_new_python(CLASSIFY, peers.PICTURE), number=1, repeat=5))
     print(f"\nOne picture classified by a new Python, import included: {shell * 1000:.0f} ms")
     print_memory()
     if options.long:
@@ -67,16 +68,16 @@ def bare_arithmetic():
     return lambda: peers.per_call(generation, 2000)
 
 
-def our_generation(alpha=ALPHA, train_kernels=False):
+def our_generation(train_kernels=False):
     """Seconds of one generation of training.train()."""
     generations = GENERATIONS // 4 if train_kernels else GENERATIONS
-    (started, _), *_, (ended, _) = training_run(generations, alpha, train_kernels)
+    (started, _), *_, (ended, _) = training_run(generations, train_kernels)
     return (ended - started) / generations
 
 
-def training_run(generations, alpha=ALPHA, train_kernels=False):
+def training_run(generations, train_kernels=False):
     """When training.train() was how far, its files included: (seconds, generation), from the first generation on."""
-    marks = []
+    marks, alpha = [], KERNELS_ALPHA if train_kernels else ALPHA
     with tempfile.TemporaryDirectory() as folder:
         files = (os.path.join(folder, "model.doc"), os.path.join(folder, "metadata.doc"))
         train(alpha, generations, *files, dataset=DATASET, seed=1, train_kernels=train_kernels,
@@ -112,7 +113,7 @@ ALL_LAYERS = [
     ("(h) the same in PyTorch, eager", peers.pytorch_all_layers),
     ("(i) the same, ours", our_step),
     ("(j) a generation of training.train(), its files and dropout included",
-     lambda: lambda: our_generation(KERNELS_ALPHA, train_kernels=True)),
+     lambda: lambda: our_generation(train_kernels=True)),
 ]  # fmt: skip
 
 

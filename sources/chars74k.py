@@ -142,15 +142,12 @@ def start_dataset(dataset, kind):
 def describe_archive(path):
     """Whether an archive is Chars74K's own, by its MD5, as a sentence."""
     name = os.path.basename(path)
-    md5 = hashlib.md5(usedforsecurity=False)
-    with open(path, "rb") as file:
-        for part in iter(lambda: file.read(1 << 20), b""):
-            md5.update(part)
-    if md5.hexdigest() in ARCHIVES.values():
+    md5 = hashlib.md5(pathlib.Path(path).read_bytes(), usedforsecurity=False).hexdigest()
+    if md5 in ARCHIVES.values():
         return f"{name}: its MD5 is the known one"
     known = ARCHIVES.get(name.split(".")[0])
     what = f"not the known {known}: damaged, or another version?" if known else "none of Chars74K's"
-    return f"{name}: note that its MD5 is {md5.hexdigest()}, {what}"
+    return f"{name}: note that its MD5 is {md5}, {what}"
 
 
 def main():

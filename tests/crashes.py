@@ -25,14 +25,8 @@ class Recorder:
             number = numbers.setdefault(os.stat(os.path.join(folder, name)).st_ino, len(numbers))
             self.names[name], self.contents[number] = number, data
         self.start, self.count, self.real = dict(self.names), itertools.count(len(numbers)), {}
-        for module, name in (
-            (builtins, "open"),
-            (os, "open"),
-            (os, "fsync"),
-            (os, "replace"),
-            (os, "link"),
-            (os, "remove"),
-        ):
+        in_os = [(os, name) for name in ("open", "fsync", "replace", "link", "remove")]
+        for module, name in [(builtins, "open"), *in_os]:
             self.real[module, name] = getattr(module, name)
             monkeypatch.setattr(module, name, getattr(self, f"{module.__name__}_{name}"))
 

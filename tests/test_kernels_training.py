@@ -190,8 +190,9 @@ def test_the_table_and_the_pictures_of_experiments_kernels(dataset, tmp_path, ru
         with Image.open(tmp_path / "drawn" / name) as picture:
             assert picture.width > 1000
     monkeypatch.chdir(tmp_path)
-    figures = kernels.measure(".", ["dataset"], 150, "all layers", 10, 1)
-    assert f"| all layers | 10 | {figures[0]:.5f} | {100 * figures[1][0] / 8:.2f}% |" in done.stdout
+    trained = train(tmp_path, 150, output_sum=10, seed=1, alpha_decay=True)
+    entropy, right = kernels.measure(["dataset"], trained, metadata.read_metadata("metadata.doc"))[0]
+    assert f"| all layers | 10 | {entropy:.5f} | {right:.2f}% |" in done.stdout
 
 
 def test_experiments_architecture(dataset, tmp_path, run_script):

@@ -46,6 +46,12 @@ def test_a_page_shows_every_map_and_every_label(rng, count):
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 
+@pytest.mark.parametrize(("trained", "numbers"), [(False, 25), (True, 0)])
+def test_a_kernels_numbers_are_written_into_it_where_they_fit(rng, trained, numbers):
+    figure = network.draw(np.full((32, 32), 255), model.start_model("01", rng, train_kernels=trained), "about")
+    assert [len(axes.texts) for axes in figure.axes if axes.images][:8] == [0, *[numbers] * 6, 0]
+
+
 def test_a_page_as_a_file_with_labels_of_any_kind(tmp_path, rng, run_script):
     Image.new("L", (300, 200), 255).save(tmp_path / "$white$.png")
     made = model.start_model(["$x$", "\u4e00", "a-long-label", "_"], rng)

@@ -24,10 +24,10 @@ PAPER = ROOT / "models" / "paper.doc"
 
 
 def test_the_figures_of_a_training(dataset, tmp_path):
-    figures = reproduction.measure(tmp_path, dataset, dataset, 400, 10, 3)
     files = tmp_path / "model.doc", tmp_path / "metadata.doc"
     trained = training.train(training.ALPHA, 400, *files, dataset=dataset, output_sum=10, seed=3)
     rows = metadata.read_metadata(files[1])
+    figures = reproduction.measure(dataset, trained, rows)
     entropy, right = rows["cross_entropy"].tolist(), (rows["label"] == rows["predicted"]).tolist()
     means = [sum(entropy[end - 100 : end]) / 100 for end in range(201, 401)]
     found = [
@@ -92,12 +92,13 @@ def test_a_report(dataset, tmp_path, run_script):
     rows = [line for line in lines if line.startswith("|")]
     assert len(rows) == 2 + 12
     assert {row.count("|") for row in rows} == {5}
-    expected = np.array(
-        [
-            [reproduction.measure(tmp_path, dataset, dataset, 200, total, seed)[0] for seed in (1, 2)]
-            for total in (100, 10)
-        ]
-    )
+
+    def entropy(output_sum, seed):
+        files = tmp_path / "model.doc", tmp_path / "metadata.doc"
+        training.train(training.ALPHA, 200, *files, dataset=dataset, output_sum=output_sum, seed=seed)
+        return metadata.read_metadata(files[1])["cross_entropy"][-100:].mean()
+
+    expected = np.array([[entropy(total, seed) for seed in (1, 2)] for total in (100, 10)])
     cells = [f"{mean:.4f} ± {spread:.4f}" for mean, spread in zip(expected.mean(axis=1), expected.std(axis=1, ddof=1))]
     pattern = r" \| ".join(rf"(?:\*\*)?{re.escape(cell)}(?:\*\*)?" for cell in cells)
     assert re.fullmatch(rf"\| cross entropy, last 100 generations \| {pattern} \| 0\.1728 \|", rows[2])
@@ -110,7 +111,7 @@ def long_training(dataset, tmp_path):
                                cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)},
                                start_new_session=True, text=True, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)  # fmt: skip
-    wait_for(lambda: list(tmp_path.glob("*/*metadata.doc")))
+    wait_for(lambda: list(tmp_path.glob("*/*/metadata.doc")))
     yield process
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,106 @@
+"""docs/exercises.md: what it says to type works as it stands, in its order, and prints what its answers say."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image, ImageDraw
+
+import cnn
+import model
+
+PAGE = (ROOT / "docs" / "exercises.md").read_text(encoding="utf-8")
+EXERCISES = re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]
+NEEDED = ("dataset", "experiments", "models", "support")
+
+
+def blocks(exercise):
+    """An exercise's lines to be typed: (whether into a Python shell, lines) for each block."""
+    found = re.findall(r"^```(python)?\n(.*?)^```$", exercise, re.MULTILINE | re.DOTALL)
+    return [(language == "python", text.splitlines()) for language, text in found]
+
+
+def answer(exercise):
+    """What an exercise's answer shows as printed: the texts in backticks that are neither an option nor a file."""
+    text = re.search(r"<details><summary>Answer</summary>\n(.*?)</details>", exercise, re.DOTALL)[1]
+    return [shown for shown in re.findall(r"`([^`]+)`", text) if not re.search(r"^--|\.md$", shown)]
+
+
+def typed(is_python, lines, folder):
+    """What the lines print, typed one by one; no error may be among it."""
+    command = [sys.executable, "-c", "import code; code.interact(banner='')"]
+    commands = [command] if is_python else [[sys.executable, *shlex.split(line)[1:]] for line in lines]
+    printed = ""
+    for command in commands:
+        done = subprocess.run(command, input="\n".join([*lines, ""]) if is_python else None, cwd=folder,
+                              env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, capture_output=True, text=True,
+                              timeout=120, check=False)  # fmt: skip
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        assert "Error" not in done.stderr, done.stderr
+        printed += done.stdout
+    return " ".join(printed.split())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The project as a pupil has it, with a photo of a 4: dark on grey, unevenly lit paper."""
+    folder = tmp_path_factory.mktemp("class")
+    for path in ROOT.glob("*.py"):
+        shutil.copy2(path, folder)
+    for name in NEEDED:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    photo = Image.linear_gradient("L").resize((1200, 900)).point(lambda value: 130 + value // 3)
+    pen = ImageDraw.Draw(photo)
+    pen.line([(340, 490), (340, 150), (200, 370), (420, 370)], fill=40, width=26, joint="curve")
+    photo.save(folder / "mine.jpg")
+    return folder
+
+
+def test_what_is_typed_prints_what_the_answers_say_and_leaves_the_rest_alone(folder):
+    before = others_in(folder)
+    assert [exercise[:2] for exercise in EXERCISES] == [f"{number}." for number in range(1, 9)]
+    for exercise in EXERCISES:
+        printed = " ".join(typed(*block, folder) for block in blocks(exercise))
+        assert blocks(exercise), exercise
+        shown = answer(exercise)
+        assert not [text for text in shown if not re.search(rf"(?<![\d.,]){re.escape(text)}(?!\d)", printed)], printed
+        assert shown or "mine.jpg: 4, " in printed, printed
+    assert others_in(folder) == before
+    for name in ("mine-kernel.png", "mine-all.png", "mine-fast/cross_entropy.png"):
+        assert (folder / name).exists()
+
+
+def others_in(folder):
+    """Every file that is not the pupil's, with its time of change."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {path: path.stat().st_mtime_ns for path in paths if not path.relative_to(folder).parts[0].startswith("mine")}
+
+
+def test_only_python_begins_a_command():
+    lines = [line for exercise in EXERCISES for is_python, lines in blocks(exercise) for line in lines if not is_python]
+    assert {line.split()[0] for line in lines} == {"python"}
+
+
+def test_the_answers_that_no_line_prints():
+    values = np.pad([[40, 42, 46], [46, 50, 55], [52, 56, 58]], 1).reshape(1, 5, 5)
+    for kernel, result in (([[0, 0, 0], [0, 0, 0], [0, 0, 1]], 58), ([[0, 0, 0], [0, 0, 0], [0, 1, 0]], 56)):
+        assert cnn.convolve(values, np.pad(kernel, 1).reshape(1, 25)).item() == result
+    assert "58? And if the kernel is first turned" in EXERCISES[0]
+    assert "Bottom right. Turned: 56." in EXERCISES[0]
+    assert "84.7%" in answer(EXERCISES[2])
+    assert "84.7% in exercise 3" in EXERCISES[3]
+    photos = re.search(r"88\.4% \(813 of 920\)", (ROOT / "docs" / "beyond.md").read_text(encoding="utf-8"))
+    assert photos
+    assert "88.4% right" in EXERCISES[6]
+
+
+def test_pixel_528_is_where_exercise_8_says_it_is():
+    one = cnn.read_pixels(ROOT / "dataset" / "1" / "img002-00111.png").copy()
+    one[16, 16] = 255 - one[16, 16]
+    assert next(iter(cnn.classify(one, model.read_model(ROOT / "models" / "digits.doc")))) == "7"
