@@ -62,6 +62,7 @@ def draw(pixels, model, about):
         ("max pooling 2: six maps of 5x5, the inputs of the fully connected layer", step.pooled_2, SIZES),
     ):
         top = draw_row(figure, top, *row)
+
     draw_answer(figure, 0.15, softmax, labels)
     draw_weights(figure, 2.3, weights, labels)
     return figure
