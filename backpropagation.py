@@ -113,11 +113,10 @@ def convolve(gradient, maps, kernels):
     return to_kernels, cnn.convolve(np.pad(gradient, ((0, 0), (4, 4), (4, 4))), turned)
 
 
-# The fast way, for training all layers: one picture forward, backward, and the update, in single precision. 2x2 pooling
-# takes the largest of four neighbouring windows of 5x5, which together cover one patch of 6x6. So each kernel is laid
-# into the four corners of a patch, and one product of all corners with all patches gives what pooling chooses from; on
-# the way back, a result's gradient goes to the corner that won, and one more product brings it to the corners' weights.
-# Places stand in blocks of 2x2, so that a patch of layer 2 is 3x3 whole blocks. What stands where is worked out once.
+# The fast way, for training all layers: one picture forward, backward, and the update, in single precision. Kernels are
+# laid into the corners of patches, as in cnn.py, but in layer 1 too. On the way back, a result's gradient goes to the
+# corner that won, and one more product brings it to the corners' weights. Places stand in blocks of 2x2, so that a
+# patch of layer 2 is 3x3 whole blocks. What stands where is worked out once.
 
 
 class Places(NamedTuple):
@@ -126,40 +125,31 @@ class Places(NamedTuple):
     patches_1: np.ndarray  # (196, 36), of a picture's 1,024 pixels, in blocks
     patches_2: np.ndarray  # (225,), of 49 blocks: 3x3 for each of 5x5 patches
     blocks: np.ndarray  # (441,), the other way: of 25 patches 3x3 for each of 7x7 blocks, and 25 where there is none
-    corners_1: np.ndarray  # (24, 36), of the kernels' 150 weights, and 150 where there is none
-    corners_2: np.ndarray  # (24, 216), of the kernels' 900 weights, and 900 where there is none
+    corners_1: np.ndarray  # (24, 36), of the kernels' 150 weights, counted from 1, and 0 where there is none
+    corners_2: np.ndarray  # (24, 216), the same of 900
     weights_1: np.ndarray  # (4, 150), where each weight stands in corners_1, once a corner
     weights_2: np.ndarray  # (4, 900), the same in corners_2
 
 
 def places(count_1=6, count_2=6):
     """The Places for so many kernels in each layer."""
-    in_blocks = np.arange(196).reshape(14, 14).reshape(7, 2, 7, 2).transpose(0, 2, 1, 3).reshape(196)
-    patches_1 = sliding_window_view(np.arange(1024).reshape(32, 32), (6, 6))[::2, ::2].reshape(196, 36)[in_blocks]
+    order = in_blocks(np.arange(196).reshape(1, 14, 14)).ravel()
+    patches_1 = sliding_window_view(np.arange(1024).reshape(32, 32), (6, 6))[::2, ::2].reshape(196, 36)[order]
     patches_2 = sliding_window_view(np.arange(49).reshape(7, 7), (3, 3)).reshape(225)
     within = np.pad(np.arange(25).reshape(5, 5), 2, constant_values=25)  # a block's nine patches, the last one first
     blocks = sliding_window_view(within, (3, 3))[:, :, ::-1, ::-1].reshape(441)
-    corners_1 = in_corners(np.arange(count_1 * 25).reshape(count_1, 5, 5, 1)).reshape(4 * count_1, 36)
-    by_place = np.arange(count_2 * count_1 * 25).reshape(count_2, count_1, 5, 5).transpose(0, 2, 3, 1)
-    corners_2 = in_corners(by_place).reshape(4 * count_2, 3, 2, 3, 2, count_1)
-    corners_2 = corners_2.transpose(0, 1, 3, 2, 4, 5).reshape(4 * count_2, 36 * count_1)
+    corners_1, corners_2 = (
+        cnn.lay_out(np.arange(1, count * size + 1).reshape(count, size)).astype(int)
+        for count, size in ((count_1, 25), (count_2, count_1 * 25))
+    )
+    corners_2 = corners_2.reshape(-1, 3, 2, 3, 2, count_1).transpose(0, 1, 3, 2, 4, 5).reshape(corners_2.shape)
     return Places(patches_1, patches_2, blocks, corners_1, corners_2, *map(where_each, (corners_1, corners_2)))
-
-
-def in_corners(kernels):
-    """Kernels in the four corners of patches, a number one above theirs elsewhere: (k, 5, 5, m) -> (4, k, 6, 6, m)."""
-    count, _, _, maps = kernels.shape
-    corners = np.full((4, count, 6, 6, maps), kernels.size)
-    for corner, (row, column) in zip(corners, cnn.CORNERS):
-        corner[:, row : row + 5, column : column + 5] = kernels
-    return corners
 
 
 def where_each(corners):
     """Where each weight stands in `corners`, of corner after corner: (4 k, size) -> (4, weights)."""
     flat = corners.reshape(4, -1)
-    kept = flat < flat.max()
-    order = np.array([np.flatnonzero(keep)[flat[corner][keep].argsort()] for corner, keep in enumerate(kept)])
+    order = flat.argsort(axis=1)[:, -flat.max() :]  # a corner has each weight once; what is none comes before
     return order + np.arange(4)[:, np.newaxis] * flat.shape[1]
 
 
@@ -200,7 +190,7 @@ def all_layers(kernels_1, kernels_2, weights, output_sum):
 
 def spread(kernels, corners):
     """Kernels laid into the corners of patches: (k, m * 25) -> (4 k, m * 36)."""
-    return np.concatenate((kernels.reshape(-1), ZERO)).take(corners)
+    return np.concatenate((ZERO, kernels.reshape(-1))).take(corners)
 
 
 def collect(gradient, where, kernels):

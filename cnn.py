@@ -241,7 +241,6 @@ def cross_entropy(probabilities, label):
 # side by side, as convolve() leaves them, and a patch begins at an even column: so one precomputed index puts the
 # patches together from blocks of two places, 12 numbers each.
 
-CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 BLOCKS = np.arange(14 * 7).reshape(14, 7)  # (14, 14) places, two to a block
 PATCHES = sliding_window_view(BLOCKS, (6, 3))[::2].reshape(450)  # the blocks of 5 x 5 patches, 6 x 3 blocks each
 RAW_A_GENERATION = 332  # numbers of 64 bits that dropout draws for the (1,176 + 150) values of one picture
@@ -252,12 +251,13 @@ def first_layer(pixels, kernels_1):
     return max_pool(relu(convolve(pixels[np.newaxis], kernels_1))).astype(np.int16)
 
 
-def lay_out(kernels_2):
-    """The kernels of convolution 2 in the corners of patches, as second_layer() takes them: (6, 150) -> (24, 216)."""
-    spread = np.zeros((4, 6, 6, 6, 6), np.float32)  # corner, kernel, row, column, map
-    for corner, (row, column) in zip(spread, CORNERS):
-        corner[:, row : row + 5, column : column + 5] = kernels_2.reshape(6, 6, 5, 5).transpose(0, 2, 3, 1)
-    return spread.reshape(24, 216)
+def lay_out(kernels):
+    """Kernels in the four corners of patches, 0 elsewhere: (k, m * 25) -> (4 k, m * 36), in layer 2 (24, 216)."""
+    by_place = kernels.reshape(len(kernels), -1, 5, 5).transpose(0, 2, 3, 1)  # (k, 5, 5, m)
+    spread = np.zeros((4, len(kernels), 6, 6, by_place.shape[3]), np.float32)  # corner, kernel, row, column, map
+    for corner, (row, column) in zip(spread, np.ndindex(2, 2)):
+        corner[:, row : row + 5, column : column + 5] = by_place
+    return spread.reshape(4 * len(kernels), -1)
 
 
 def second_layer(maps, spread, keep=KEEP_ALL):

@@ -5,6 +5,8 @@ python controller.py [--help]
 
 from support.commandline import Parser, command, duration, ours, progress_line, run, share  # isort: skip, it is to be first
 
+import argparse
+import functools
 import sys
 import time
 
@@ -17,10 +19,10 @@ EXAMPLE = "dataset/0/img001-00001.png"
 
 def main():
     options = parse_options()
-    screen = Screen(options["generations"])
+    screen, say = Screen(options["generations"]), functools.partial(print, flush=True)
     stopped = False
     try:
-        training.train(**options, say=screen.say, loading=screen.loading, progress=screen.progress)
+        training.train(**options, say=say, loading=screen.loading, progress=screen.progress)
     except KeyboardInterrupt:
         stopped = True
     screen.summary(options, stopped)
@@ -30,6 +32,7 @@ def main():
 def parse_options():
     """The command line as the arguments of train(): those that it names, with --resume also the training's own."""
     parser = Parser("Train the network from the start, by default exactly as the paper did.")
+    parser.argument_default = argparse.SUPPRESS  # what is not named is not there
     add = parser.add_argument
     add("--alpha", type=float, metavar="A", help="learning rate (default: 0.000000005, the paper's)")
     add("--generations", type=int, metavar="N", help="pictures to train on, one a generation (default: 180834, the "
@@ -42,22 +45,20 @@ def parse_options():
     add("--output-sum", type=float, metavar="S", help="what outputs over 100 are scaled to add up to (default: 100, "
         "the paper's text; its published figures fit 10)")  # fmt: skip
     add("--seed", type=int, metavar="N", help="the same seed gives the same files (default: drawn, and printed)")
-    add("--alpha-decay", action="store_true", default=None, help="let alpha fall linearly to 0 (the paper does not)")
-    add("--average", action="store_true", default=None, help="keep the mean of the weights over the last half of the "
-        "run, and the last weights as FILE.last (the paper keeps the last)")  # fmt: skip
-    add("--trim", action="store_true", default=None, help="cut pictures to their ink first (the paper does not)")
-    add("--no-dropout", dest="dropout", action="store_false", default=None, help="train without dropout (the paper has "
-        "it)")  # fmt: skip
-    add("--train-kernels", action="store_true", default=None, help="train all layers, not the last alone (the paper "
-        f"could not find out how); alpha is then {KERNELS_ALPHA} where none is named")  # fmt: skip
-    add("--jitter", action="store_true", default=None, help="turn, slant, stretch and shift each picture a little, at "
-        "random, as it is drawn (the paper does not)")  # fmt: skip
-    add("--resume", action="store_true", help="go on with the training that the two files hold, by default with its "
-        "settings and up to its number of generations")  # fmt: skip
-    given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
+    add("--alpha-decay", action="store_true", help="let alpha fall linearly to 0 (the paper does not)")
+    add("--average", action="store_true", help="keep the mean of the weights over the last half of the run, and the "
+        "last weights as FILE.last (the paper keeps the last)")  # fmt: skip
+    add("--trim", action="store_true", help="cut pictures to their ink first (the paper does not)")
+    add("--no-dropout", dest="dropout", action="store_false", help="train without dropout (the paper has it)")
+    add("--train-kernels", action="store_true", help="train all layers, not the last alone (the paper could not find "
+        f"out how); alpha is then {KERNELS_ALPHA} where none is named")  # fmt: skip
+    add("--jitter", action="store_true", help="turn, slant, stretch and shift each picture a little, at random, as it "
+        "is drawn (the paper does not)")  # fmt: skip
+    add("--resume", action="store_true", default=False, help="go on with the training that the two files hold, by "
+        "default with its settings and up to its number of generations")  # fmt: skip
+    given = vars(parser.parse_args())
     files = {"model_file": given.pop("model"), "metadata_file": given.pop("metadata")}
     kept = read_checkpoint(files["metadata_file"]).settings if given["resume"] else {}
-    kept.pop("pictures", None)
     alpha = KERNELS_ALPHA if given.get("train_kernels") else training.ALPHA
     return {"alpha": alpha, "generations": training.GENERATIONS, **kept, **given, **files}
 
@@ -71,10 +72,6 @@ class Screen:
         self.recent = []
         self.line = progress_line(sys.stdout)
         self.started = time.monotonic()
-
-    def say(self, text):
-        """Called with a sentence."""
-        print(text, flush=True)
 
     def loading(self, done, total):
         """Called for every picture read."""

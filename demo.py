@@ -27,6 +27,7 @@ from array import array
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
+from pathlib import Path
 from socketserver import ThreadingMixIn
 from urllib.parse import parse_qs
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -36,7 +37,7 @@ from PIL import Image, PngImagePlugin
 
 import cnn
 import preprocessing
-from metadata import Follower, read_header
+from metadata import Follower, find_right, read_header
 from model import parts_of, read_model
 from support.checkpoint import path_of, read_settings
 from support.files import InputError
@@ -58,7 +59,6 @@ SAMPLES = 2  # pictures of a label to try
 DOT = 10  # generations from one dot of a graph to the next, at first
 DOTS = 2_000  # at most; from there on every second one is left out
 WINDOW = 100  # generations that a dot averages, as in the paper
-RIGHT = np.log10(2)  # the cross entropy of a probability of 0.5: where the log names no answer, less is right
 SHARE = 0.01  # of the time, at most, goes into reading the model again while it is trained; the same for the settings
 
 KINDS = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript"}
@@ -97,10 +97,10 @@ def mark_of(path):
 
 def find_models(path):
     """The models to choose from, {name: path}: that of --model first, then those in models/."""
-    folder = ours("models")
-    names = sorted(name for name in os.listdir(folder) if name.endswith(".doc")) if os.path.isdir(folder) else []
-    return {os.path.basename(path): path, **{name: os.path.join(folder, name) for name in names
-                                             if name != os.path.basename(path)}}  # fmt: skip
+    found = {os.path.basename(path): path}
+    for other in sorted(Path(ours("models")).glob("*.doc")):
+        found.setdefault(other.name, str(other))
+    return found
 
 
 def choices(models):
@@ -120,11 +120,9 @@ def samples_of(label):
         paths = find_pictures(ours("dataset"), label)
     except InputError:
         return []
-    samples = []
-    for path in paths[:: max(1, len(paths) // SAMPLES)][:SAMPLES]:
-        with open(path, "rb") as file:
-            samples.append({"label": label, "picture": "data:image/png;base64," + in_base64(file.read())})
-    return samples
+    chosen = paths[:: max(1, len(paths) // SAMPLES)][:SAMPLES]
+    return [{"label": label, "picture": f"data:image/png;base64,{in_base64(Path(path).read_bytes())}"}
+            for path in chosen]  # fmt: skip
 
 
 def classify(data, model, inside=False):
@@ -188,16 +186,15 @@ class Training:
     def __init__(self, metadata_file, model_file):
         self.metadata_file, self.model_file = metadata_file, model_file
         self.follower, self.lock = Follower(metadata_file), threading.Lock()
-        self.read_model = seldom(self.model_now)
-        self.read_settings = seldom(lambda: read_settings(metadata_file))
         self.clear()
 
     def clear(self):
         """Nothing is known of any row."""
-        self.begun, self.generation, self.loose = self.follower.begun, 0, np.empty((2, 0))
-        self.sums = array("d", [0]), array("d", [0])  # of cross entropy and of right answers, at every DOT generations
+        self.begun, self.generation = self.follower.begun, 0
+        self.sums = array("d", [0]), array("d", [0])  # of cross entropy and of right answers, up to each generation
         self.rows, self.speed = deque(maxlen=WINDOW), deque(maxlen=20)  # speed: (seconds, generation) as seen
-        self.read_model(anew=True), self.read_settings(anew=True)
+        self.read_model = seldom(self.model_file, self.model_now)
+        self.read_settings = seldom(path_of(self.metadata_file), lambda: read_settings(self.metadata_file))
 
     def progress(self, after=0):
         """What GET /progress answers: see pages/training.js; of the graphs' dots those after generation `after`."""
@@ -208,14 +205,12 @@ class Training:
             except FileNotFoundError:
                 return {"type": [command(ours("controller.py"))]}
             changed = os.stat(self.metadata_file).st_mtime
-            settings = self.read_settings(path_of(self.metadata_file))
             step, dots = self.dots(after)
             return {
                 "log": self.metadata_file, "begun": f"{started}-{self.begun}", "started": started,
                 "generation": self.generation or generation or 0, "silent": max(0, time.time() - changed),
-                "settings": {name: value for name, value in (settings or {}).items() if name != "pictures"},
-                "rate": self.rate(changed), "step": step, "dots": dots, "recent": self.recent(),
-                "rows": [[*row] for row in list(self.rows)[-8:]], "model": self.read_model(self.model_file),
+                "settings": self.read_settings() or {}, "rate": self.rate(changed), "step": step, "dots": dots,
+                "recent": self.recent(), "rows": [[*row] for row in list(self.rows)[-8:]], "model": self.read_model(),
                 "type": [command(ours("controller.py")), command(ours("controller.py"), "--resume")],
             }  # fmt: skip
 
@@ -226,37 +221,23 @@ class Training:
                 self.clear()
             if not len(rows):
                 continue
-            named = rows["predicted"] != ""
-            right = np.where(named, rows["predicted"] == rows["label"], rows["cross_entropy"] < RIGHT)
-            self.add(np.array([rows["cross_entropy"], right]))
+            right = find_right(rows)
+            for sums, values in zip(self.sums, (rows["cross_entropy"], right)):
+                sums.extend((sums[-1] + np.cumsum(values)).tolist())
             self.generation = int(rows["generation"][-1])
             self.rows.extend(zip(*(rows[-WINDOW:][name].tolist() for name in rows.dtype.names),
                                  right[-WINDOW:].tolist()))  # fmt: skip
-        if self.begun != self.follower.begun:
-            self.clear()
-
-    def add(self, values):
-        """Add cross entropies and right answers, (2, n), to the sums of every DOT generations."""
-        values = np.concatenate((self.loose, values), axis=1)
-        whole = values.shape[1] // DOT * DOT
-        blocks = values[:, :whole].reshape(2, -1, DOT).sum(axis=2)
-        for sums, block in zip(self.sums, blocks):
-            sums.extend((sums[-1] + np.cumsum(block)).tolist())
-        self.loose = values[:, whole:]
 
     def dots(self, after):
         """The generations from dot to dot, and the dots: [generation, mean cross entropy, percentage right]."""
-        count = len(self.sums[0]) - 1
-        each = 1
-        while count // each > DOTS:
-            each *= 2
-        first = self.generation - count * DOT - self.loose.shape[1]  # a log's first generation, less 1
-        after = max(0, after - first)
-        ends = np.arange(after // (DOT * each) + 1, count // each + 1) * each
-        starts = np.maximum(ends - WINDOW // DOT, 0)
-        means = [(np.array(sums)[ends] - np.array(sums)[starts]) / ((ends - starts) * DOT) for sums in self.sums]
-        dots = zip((ends * DOT + first).tolist(), means[0].round(4).tolist(), (100 * means[1]).round(1).tolist())
-        return each * DOT, list(dots)
+        count, step = len(self.sums[0]) - 1, DOT
+        while count // step > DOTS:
+            step *= 2
+        first = self.generation - count  # a log's first generation, less 1
+        ends = np.arange(max(0, after - first) // step + 1, count // step + 1) * step
+        starts = np.maximum(ends - WINDOW, 0)
+        error, right = ((sums[ends] - sums[starts]) / (ends - starts) for sums in map(np.array, self.sums))
+        return step, list(zip((ends + first).tolist(), error.round(4).tolist(), (100 * right).round(1).tolist()))
 
     def recent(self):
         """[mean cross entropy, right answers, of how many generations], the last ones; None before the first."""
@@ -281,19 +262,17 @@ class Training:
         return {"labels": parts.labels, **weights_of(parts)}
 
 
-def seldom(read):
-    """A function of a path that gives read(), called again once that file changed, but at most SHARE of the time."""
-    value = mark = None
-    after = 0
+def seldom(path, read):
+    """A function that gives read(), called again once the file at `path` changed, but at most SHARE of the time."""
+    value, mark, after = None, None, 0
 
-    def get(path=None, anew=False):
+    def get():
         nonlocal value, mark, after
         now = time.monotonic()
-        if anew or not os.path.exists(path):
+        if not os.path.exists(path):
             value, mark, after = None, None, 0
         elif now >= after and mark_of(path) != mark:
-            mark = mark_of(path)
-            value = read()
+            mark, value = mark_of(path), read()
             after = now + (time.monotonic() - now) / SHARE
         return value
 
@@ -357,8 +336,8 @@ def application(routes, names, environ, start_response):
 
 def page(name, query, body):
     """A file of pages/: its kind and its bytes."""
-    with open(os.path.join(ROOT, "pages", name), "rb") as file:
-        return KINDS[os.path.splitext(name)[1]], file.read()
+    path = Path(ROOT, "pages", name)
+    return KINDS[path.suffix], path.read_bytes()
 
 
 def check_sender(environ, names):

@@ -93,7 +93,17 @@ def read_metadata(path):
     Takes our logs and those of the paper's authors (four columns: `predicted` is then empty), whatever their header
     says. A last line that was cut off is left out. Raises InputError with the line for anything else.
     """
-    return np.concatenate([*Follower(path).blocks(to_the_end=True), _block([])])
+    return np.concatenate([*Follower(path).blocks(to_the_end=True)])
+
+
+def find_right(rows):
+    """Whether each generation's answer was its true label: (n,) of True and False.
+
+    The paper's authors' log does not name the answer: there, right is a probability above 0.5 for the true label, which
+    is 10^-cross entropy.
+    """
+    named = rows["predicted"] != ""
+    return np.where(named, rows["predicted"] == rows["label"], rows["cross_entropy"] < np.log10(2))
 
 
 class Follower:
@@ -106,7 +116,7 @@ class Follower:
         self.path, self.begun, self._mark = path, 0, None
 
     def blocks(self, to_the_end=False):
-        """The rows that came since, as arrays like read_metadata()'s, of some 20,000 rows each.
+        """The rows that came since, as arrays like read_metadata()'s, of some 20,000 rows each, or at line 1 of none.
 
         to_the_end: the file is whole, its last line needs no newline. Raises InputError, or OSError.
         """
@@ -115,29 +125,21 @@ class Follower:
             if mark != self._mark or not self._goes_on(file):
                 self._mark, self._place, self._line, self._columns, self._last = mark, 0, 0, None, b""
                 self.begun += 1
+                yield _block([])
             file.seek(self._place)
             while data := file.read(BLOCK):
                 data += file.readline()
                 whole = data if to_the_end else data[: data.rfind(b"\n") + 1]
                 if not whole:
                     return  # a line is being written
-                rows = self._rows(whole.decode(errors="replace"))
+                rows = [row for row in map(self._row, io.StringIO(whole.decode(errors="replace"))) if row]
                 self._place, self._last = self._place + len(whole), whole[-100:]
-                yield rows
+                yield _block(rows)
 
     def _goes_on(self, file):
         """Whether what was read last still stands where it stood; line 2, in the header, is written over."""
         file.seek(self._place - len(self._last))
         return self._line <= 4 or file.read(len(self._last)) == self._last
-
-    def _rows(self, text):
-        """The rows in some lines, as an array: column by column where they are as training writes them, else singly."""
-        lines = text.count("\n")
-        rows = _columns(text.split(), self._columns, lines) if self._columns and text.endswith("\n") else None
-        if rows is None:
-            return _block([row for row in map(self._row, io.StringIO(text)) if row])
-        self._line += lines
-        return rows
 
     def _row(self, line):
         """One line as a row; None where it has none, as the header and a last line that was cut off."""
@@ -146,15 +148,21 @@ class Follower:
         if self._line <= 2 or not fields:
             return None
         self._columns = self._columns or (5 if len(fields) == 5 else 4)
-        row = _row(fields) if len(fields) == self._columns else None
-        if row is None and line.endswith("\n"):
+        ended = line.endswith("\n")
+        try:
+            generation, label, error, softmax, predicted = fields if self._columns == 5 else [*fields, ""]
+            row = (int(generation), label, float(error), float(softmax), predicted)
+            if not (0 <= row[0] < 2**63 and math.isfinite(row[2]) and math.isfinite(row[3])):
+                raise ValueError
+        except ValueError:
+            if not ended:
+                return None
             self._mark = None  # the next time from line 1
             raise InputError(
                 f"{self.path}, line {self._line}: expected generation, label, cross entropy, softmax of the first label"
                 f"{' and predicted label' if self._columns == 5 else ''}, found {line.strip()[:60]!r}"
-            )
-        complete = line.endswith("\n") or self._columns == 4  # only ours surely ends each line with a newline
-        return row if complete else None
+            ) from None
+        return row if ended or self._columns == 4 else None  # only ours surely ends each line with a newline
 
 
 def read_header(path):
@@ -163,34 +171,6 @@ def read_header(path):
         numbers = [re.findall(r"\d+(?:\.\d+)?", file.readline()) for _ in range(2)]
     started, generation = (float(found[-1]) if found and len(found[-1]) < 20 else None for found in numbers)
     return started, None if generation is None else int(generation)
-
-
-def _row(fields):
-    """One line's fields as a row, None where they are no row."""
-    try:
-        row = (int(fields[0]), fields[1], float(fields[2]), float(fields[3]), fields[4] if len(fields) == 5 else "")
-    except ValueError:
-        return None
-    return row if 0 <= row[0] < 2**63 and math.isfinite(row[2]) and math.isfinite(row[3]) else None
-
-
-def _columns(fields, columns, lines):
-    """The fields of so many lines as an array; None where they are not rows that count on from one to the next."""
-    if not lines or len(fields) != columns * lines:
-        return None
-    try:
-        generations = np.array(list(map(int, fields[0::columns])))
-        errors, softmax = (np.array(list(map(float, fields[i::columns]))) for i in (2, 3))
-    except ValueError:
-        return None
-    counted = generations.dtype.kind == "i" and generations[0] >= 0 and (np.diff(generations) == 1).all()
-    if not counted or not np.isfinite(errors).all() or not np.isfinite(softmax).all():
-        return None
-    labels, predicted = (np.array(fields[i::columns] if i < columns else [""] * lines) for i in (1, 4))
-    rows = np.empty(lines, list(zip(COLUMNS, ("i8", labels.dtype, "f8", "f8", predicted.dtype))))
-    for name, values in zip(COLUMNS, (generations, labels, errors, softmax, predicted)):
-        rows[name] = values
-    return rows
 
 
 def _block(rows):

@@ -239,51 +239,29 @@ def _check(path, lists):
             f"{path}: expected 3 arrays (kernels 1, kernels 2, fully connected weights) and perhaps labels and an "
             f"output sum, found {len(lists)}; {AGAIN}"
         )
-    names = [_labels(path, *lists[3])] if len(lists) > 3 else []
-    weights = _weights(path, *lists[2], len(names[0]) if names else None)
-    kernels = [_kernels(path, *lists[index], index + 1, size) for index, size in enumerate((25, 150))]
-    return [*kernels, weights, *names, *(_output_sum(path, *found) for found in lists[4:])]
 
+    def need(fits, part, expected):
+        if not fits:
+            raise InputError(f"{path}, line {lists[part][0]}: expected {expected}")
 
-def _kernels(path, line, rows, number, size):
-    """The six kernels of a convolution: (6, size)."""
-    lengths = sorted({len(row) for row in rows})
-    if len(rows) != 6 or lengths != [size] or not _all_numbers(rows):
-        raise InputError(
-            f"{path}, line {line}: expected the 6 kernels of convolution {number}, {size} numbers each, found "
-            f"{len(rows)} of {' and '.join(map(str, lengths)) or 'no'} values; {AGAIN}"
-        )
-    return np.array(rows)
-
-
-def _weights(path, line, rows, outputs):
-    """The fully connected weights (1, n * 151), in one row or in one for each output; n is `outputs` where known."""
-    weights = [value for row in rows for value in row]
-    outputs = outputs or max(2, len(weights) // INPUTS)
-    one_shape = len(rows) == 1 or all(len(row) == INPUTS for row in rows)
-    if len(weights) != outputs * INPUTS or not one_shape or not _all_numbers(rows):
-        raise InputError(
-            f"{path}, line {line}: expected {outputs * INPUTS} fully connected weights ({INPUTS} numbers a label, 2 "
-            f"labels or more), found {len(weights)}; {AGAIN}"
-        )
-    return np.array([weights])
-
-
-def _all_numbers(rows):
-    return all(isinstance(value, float) for row in rows for value in row)
-
-
-def _labels(path, line, rows):
-    labels = [value for row in rows for value in row]
-    fit = len(labels) > 1 and all(isinstance(label, str) and label and label.isprintable() for label in labels)
-    if not fit or len(set(labels)) < len(labels):
-        raise InputError(
-            f"{path}, line {line}: expected labels that differ, two or more, each in double quotes, found {labels}"
-        )
-    return labels
-
-
-def _output_sum(path, line, rows):
-    if len(rows) != 1 or len(rows[0]) != 1 or not _all_numbers(rows) or not 0 < rows[0][0] <= LARGEST_SUM:
-        raise InputError(f"{path}, line {line}: expected the output sum, a number above 0, at most {LARGEST_SUM:,}")
-    return rows[0][0]
+    rows = [rows for _, rows in lists]
+    flat = [[value for row in part for value in row] for part in rows]
+    numbers = [all(isinstance(value, float) for value in part) for part in flat]
+    names = flat[3:4]
+    for labels in names:
+        fit = all(isinstance(label, str) and label and label.isprintable() for label in labels)
+        need(fit and len(set(labels)) == len(labels) > 1, 3,
+             f"labels that differ, two or more, each in double quotes, found {labels}")  # fmt: skip
+    outputs = len(names[0]) if names else max(2, len(flat[2]) // INPUTS)
+    fit = len(rows[2]) == 1 or all(len(row) == INPUTS for row in rows[2])  # in one row, or in one for each output
+    need(fit and numbers[2] and len(flat[2]) == outputs * INPUTS, 2, f"{outputs * INPUTS} fully connected weights "
+         f"({INPUTS} numbers a label, 2 labels or more), found {len(flat[2])}; {AGAIN}")  # fmt: skip
+    for part, size in enumerate((25, 150)):
+        lengths = sorted({len(row) for row in rows[part]})
+        found = f"{len(rows[part])} of {' and '.join(map(str, lengths)) or 'no'} values"
+        need(numbers[part] and len(rows[part]) == 6 and lengths == [size], part,
+             f"the 6 kernels of convolution {part + 1}, {size} numbers each, found {found}; {AGAIN}")  # fmt: skip
+    for total in flat[4:]:
+        need(numbers[4] and len(total) == 1 and 0 < total[0] <= LARGEST_SUM, 4,
+             f"the output sum, a number above 0, at most {LARGEST_SUM:,}")  # fmt: skip
+    return [*map(np.array, rows[:2]), np.array(flat[2:3]), *names, *(total for (total,) in flat[4:])]

@@ -49,19 +49,19 @@ def draw(pixels, model, about):
     answer = f"answer: {labels[softmax.argmax()]}, with a probability of {softmax.max():.1%}"
     say(figure, LEFT + PITCH, 0.45, f"{about}\n{answer}", linespacing=1.6)
 
-    top = draw_row(figure, 0.15, "input: 32x32 pixels", [pixels], "gray", (0, 255))
-    kernels = kernels_1.reshape(6, 5, 5)
+    kernels, mosaics = kernels_1.reshape(6, 5, 5), [mosaic(kernel.reshape(6, 5, 5)) for kernel in kernels_2]
     short = all(len(f"{number:.2g}") <= 4 for number in kernels.flat)  # trained ones would not fit into their squares
-    top = draw_row(figure, top, "convolution 1: six kernels of 5x5", kernels, SIGNED, around_0(kernels), numbers=short)
-    text = "what they make of the input, after ReLU: six maps of 28x28 (dark is 0)"
-    top = draw_row(figure, top, text, step.maps_1, SIZES)
-    top = draw_row(figure, top, "max pooling 1: six maps of 14x14", step.pooled_1, SIZES)
-    kernels = [mosaic(kernel.reshape(6, 5, 5)) for kernel in kernels_2]
-    text = "convolution 2: six kernels, each of 5x5 for each of the six maps"
-    top = draw_row(figure, top, text, kernels, SIGNED, around_0(kernels_2))
-    top = draw_row(figure, top, "what they make of those maps, after ReLU: six maps of 10x10", step.maps_2, SIZES)
-    text = "max pooling 2: six maps of 5x5, the inputs of the fully connected layer"
-    draw_row(figure, top, text, step.pooled_2, SIZES)
+    top = 0.15
+    for row in (
+        ("input: 32x32 pixels", [pixels], "gray", (0, 255)),
+        ("convolution 1: six kernels of 5x5", kernels, SIGNED, around_0(kernels), short),
+        ("what they make of the input, after ReLU: six maps of 28x28 (dark is 0)", step.maps_1, SIZES),
+        ("max pooling 1: six maps of 14x14", step.pooled_1, SIZES),
+        ("convolution 2: six kernels, each of 5x5 for each of the six maps", mosaics, SIGNED, around_0(kernels_2)),
+        ("what they make of those maps, after ReLU: six maps of 10x10", step.maps_2, SIZES),
+        ("max pooling 2: six maps of 5x5, the inputs of the fully connected layer", step.pooled_2, SIZES),
+    ):
+        top = draw_row(figure, top, *row)
 
     draw_answer(figure, 0.15, softmax, labels)
     draw_weights(figure, 2.3, weights, labels)

@@ -130,16 +130,11 @@ def is_blank(image):
     return fit(image, trim=True).getextrema() == ((255, 255),) * 3
 
 
-def read_picture(path, trim=False):
-    """The picture at `path`, fitted: a 32x32 RGB image. The file stays as it is. Raises InputError, or OSError."""
-    return fit(open_picture(path)[0], trim)
-
-
-def open_picture(source, formats=None):
+def open_picture(source):
     """The picture in a file, of several frames the first, as an RGB image, and the name of its format.
 
-    source: a path, or a file opened in binary. formats: Pillow's names of those to take (all it knows). Raises
-    InputError where it holds no such picture, and the system's OSError for a path that cannot be opened.
+    source: a path, or a file opened in binary. Raises InputError where it holds no picture, and the system's OSError
+    for a path that cannot be opened.
     """
     is_path = isinstance(source, (str, os.PathLike))
     name = source if is_path else "the file"
@@ -148,7 +143,7 @@ def open_picture(source, formats=None):
             stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata, and of large pictures, which we refuse
             file = stack.enter_context(open(source, "rb")) if is_path else source
-            image = stack.enter_context(Image.open(file, formats=formats))
+            image = stack.enter_context(Image.open(file))
             if image.width * image.height > Image.MAX_IMAGE_PIXELS:
                 raise InputError(f"{image.width}x{image.height} is over {Image.MAX_IMAGE_PIXELS:,} pixels")
             image.load()

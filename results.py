@@ -11,7 +11,7 @@ import os
 
 import numpy as np
 
-from metadata import read_header, read_metadata
+from metadata import find_right, read_header, read_metadata
 from support.checkpoint import read_settings
 from support.figures import new_figure, save_figure
 from support.files import InputError
@@ -41,7 +41,7 @@ def main():
     if not len(rows):
         raise InputError(f"{options.log}: expected a line for each generation, found none; is a training under way?")
     labels = labels_in(rows, settings)
-    right = find_right(rows, labels)
+    right = find_right(rows)
     print(summary(options.log, rows, right, labels, settings))
     os.makedirs(options.output, exist_ok=True)
     for name, draw, values in (
@@ -61,19 +61,6 @@ def labels_in(rows, settings):
         if found <= set(labels):
             return list(labels)
     return sorted(found)
-
-
-def find_right(rows, labels):
-    """Whether each generation's answer was its true label: (n,) of True and False.
-
-    The paper's authors' log does not name the answer: there, right is a probability above 0.5 for the true label. The
-    log has that of the first label, which tells the other of two; with more labels it is 10^-cross entropy.
-    """
-    if (rows["predicted"] != "").all():
-        return rows["predicted"] == rows["label"]
-    if len(labels) == 2:
-        return np.where(rows["label"] == labels[0], rows["softmax"], 1 - rows["softmax"]) > 0.5
-    return 10.0 ** -rows["cross_entropy"] > 0.5
 
 
 def rolling_mean(values, before, after=0):
@@ -107,7 +94,7 @@ def training_time(path, generations):
 def is_the_papers(rows, labels, settings):
     """Whether nothing that is known of a training differs from the paper's settings, the defaults of train()."""
     papers = {**train.__kwdefaults__, "alpha": ALPHA, "labels": LABELS}
-    free = ("seed", "dataset", "generations", "pictures")
+    free = ("seed", "dataset", "generations")
     same = all(papers[name] == value for name, value in settings.items() if name not in free)
     return same and (len(rows), labels) == (GENERATIONS, LABELS)
 
@@ -136,7 +123,7 @@ def figures_of(rows, right):
 
 def draw_cross_entropy(generations, means, window, alpha):
     """The graph of the mean cross entropy, as a matplotlib figure."""
-    figure, axes = draw(generations, means, window, f"Cross entropy{title(generations, alpha, f'{means[-1]:.4f}')}")
+    figure, axes = draw(generations, means, window, alpha, "Cross entropy", f"{means[-1]:.4f}")
     axes.set_ylabel("cross entropy (log to base 10)")
     axes.set_ylim(0, 1.05 * settled(means, window).max() or 1)
     return figure
@@ -145,7 +132,7 @@ def draw_cross_entropy(generations, means, window, alpha):
 def draw_right(generations, shares, window, alpha):
     """The graph of the percentage right, as a matplotlib figure; `shares` are of 1."""
     means = 100 * shares
-    figure, axes = draw(generations, means, window, f"Right{title(generations, alpha, f'{means[-1]:.1f}%')}")
+    figure, axes = draw(generations, means, window, alpha, "Right", f"{means[-1]:.1f}%")
     axes.set_ylabel("right (% of the generations)")
     lowest = min(90, 10 * (settled(means, window).min() // 10))
     margin = 0.02 * (100 - lowest)
@@ -153,8 +140,8 @@ def draw_right(generations, shares, window, alpha):
     return figure
 
 
-def draw(generations, means, window, title):
-    """The dots and their trend line: (figure, axes). At most DOTS are drawn, evenly spread.
+def draw(generations, means, window, alpha, name, last):
+    """The dots and their trend line: (figure, axes). At most DOTS are drawn, evenly spread. name, last: for its title.
 
     The trend line is the mean of the dots over 5% of all generations, half of them before and half after: in the
     beginning no more after than before, so that the line keeps up, and in the end no more than there are.
@@ -169,7 +156,8 @@ def draw(generations, means, window, title):
         generations[shown], means[shown], ".", color="blue", ms=size, mew=0, label=f"previous {window:,} generations"
     )
     axes.plot(generations[shown], trend[shown], color="black", label=f"trend: mean over {TREND:.0%} of all generations")
-    axes.set_title(title, fontsize=10, pad=22)
+    known = "" if alpha is None else f"alpha {plain(alpha)}, "
+    axes.set_title(f"{name}: {known}{generations[-1]:,} generations, last value {last}", fontsize=10, pad=22)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.99), ncol=2, frameon=False, markerscale=2, fontsize=9)
     axes.set_xlabel("generation")
     axes.set_xlim(0, 1.01 * max(1, generations[-1]))
@@ -178,12 +166,6 @@ def draw(generations, means, window, title):
     axes.grid(color="0.9")
     axes.set_axisbelow(True)
     return figure, axes
-
-
-def title(generations, alpha, last):
-    """What stands in the title after the graph's name."""
-    known = "" if alpha is None else f"alpha {plain(alpha)}, "
-    return f": {known}{generations[-1]:,} generations, last value {last}"
 
 
 def settled(means, window):

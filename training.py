@@ -56,17 +56,14 @@ def train(alpha, generations, model_file, metadata_file, *, labels=tuple(LABELS)
     Ctrl-C ends it after a generation: the files are complete, then KeyboardInterrupt is raised. Raises InputError for a
     setting or picture that cannot be used, before any file is touched.
     """
-    settings = check_settings(
-        alpha=alpha, generations=generations, labels=labels, dataset=dataset, output_sum=output_sum, seed=seed,
-        alpha_decay=alpha_decay, average=average, trim=trim, dropout=dropout, train_kernels=train_kernels,
-        jitter=jitter,
-    )  # fmt: skip
+    settings = check_settings(locals())
     say = say or (lambda text: None)
     with contextlib.ExitStack() as stack:
         for path in lock_order(model_file, metadata_file):
             stack.enter_context(locked(path))
         state = go_on_with(settings, metadata_file) if resume else begin(settings, say)
-        pictures = load_dataset(settings["dataset"], settings["labels"], settings["trim"], loading, kept_of(settings))
+        kept = np.uint8 if settings["train_kernels"] or settings["jitter"] else first_maps
+        pictures = load_dataset(settings["dataset"], settings["labels"], settings["trim"], loading, kept)
         check_pictures(state, pictures)
         stopped = stack.enter_context(stop_on_signals())
         model_files = [model_file, f"{model_file}.last"] if settings["average"] else [model_file]
@@ -74,7 +71,9 @@ def train(alpha, generations, model_file, metadata_file, *, labels=tuple(LABELS)
             keep_others(model_files, state, say)
         else:
             start_files(model_files, metadata_file)
-        log = stack.enter_context(contextlib.closing(open_log(metadata_file, state, say)))
+        log = stack.enter_context(contextlib.closing(Log(metadata_file, state.generation)))
+        if log.dropped:
+            say(f"{metadata_file}: {log.dropped} lines after generation {state.generation} are trained again")
         write = functools.partial(write_files, state, log, model_files, metadata_file, progress)
         run_generations(state, pictures, log, write, stopped)
         state.models = state.models[-len(model_files) :]  # those before them are gone: the same seed, the same files
@@ -82,14 +81,6 @@ def train(alpha, generations, model_file, metadata_file, *, labels=tuple(LABELS)
     if stopped:
         raise KeyboardInterrupt
     return model_of(state)
-
-
-def open_log(metadata_file, state, say):
-    """The log, to go on writing where the training stands."""
-    log = Log(metadata_file, state.generation)
-    if log.dropped:
-        say(f"{metadata_file}: {log.dropped} lines after generation {state.generation} are trained again")
-    return log
 
 
 def write_files(state, log, model_files, metadata_file, progress, recent):
@@ -134,8 +125,7 @@ def run_generations(state, pictures, log, write, stopped):
 def last_layer(state, pictures, masks, jitter_rng):
     """The paper's way: a function (number of a picture, alpha) that trains the fully connected weights on it.
 
-    It changes state.trained, and returns the cross entropy and the softmax (n,). What comes before the first random
-    thing is worked out only once.
+    It changes state.trained, in place, and returns the cross entropy and the softmax (n,).
     """
     labels, output_sum, dropout, jitter = (
         state.settings[name] for name in ("labels", "output_sum", "dropout", "jitter")
@@ -143,16 +133,13 @@ def last_layer(state, pictures, masks, jitter_rng):
     kernels_1, kernels_2 = hand_set_kernels()
     spread, one_hot = cnn.lay_out(kernels_2), list(np.eye(len(labels)))
     weights = state.trained.reshape(len(labels), INPUTS)  # the same numbers, a row a label
-    if not (dropout or jitter):
-        pictures = [(cnn.second_layer(maps, spread), index) for maps, index in pictures]
 
     def learn(number, alpha):
         inputs, correct = pictures[number]
         if jitter:
             inputs = cnn.first_layer(jittered(inputs, jitter_rng), kernels_1)
-        if dropout or jitter:
-            inputs = cnn.second_layer(inputs, spread, next(masks) if dropout else cnn.KEEP_ALL)
-        result = cnn.train_on(inputs, weights, one_hot[correct], output_sum)
+        flattened = cnn.second_layer(inputs, spread, next(masks) if dropout else cnn.KEEP_ALL)
+        result = cnn.train_on(flattened, weights, one_hot[correct], output_sum)
         update(weights, alpha, result)
         return result.cross_entropy, result.softmax
 
@@ -252,10 +239,10 @@ def in_words(name, value):
 
 def with_numbers(state, numbers):
     """The model of a training, with the given numbers in place of those that are trained."""
-    kernels = np.split(numbers[:KERNELS], [150]) if state.settings["train_kernels"] else hand_set_kernels()
-    kernels_1, kernels_2 = kernels[0].reshape(6, 25), kernels[1].reshape(6, 150)
-    weights = numbers[-INPUTS * len(state.settings["labels"]) :].reshape(1, -1)
-    return [kernels_1, kernels_2, weights, state.settings["labels"], state.settings["output_sum"]]
+    labels, output_sum, trained = (state.settings[name] for name in ("labels", "output_sum", "train_kernels"))
+    kernels_1, kernels_2 = np.split(numbers[:KERNELS], [150]) if trained else hand_set_kernels()
+    weights = numbers[-INPUTS * len(labels) :].reshape(1, -1)
+    return [kernels_1.reshape(6, 25), kernels_2.reshape(6, 150), weights, labels, output_sum]
 
 
 def model_of(state):
@@ -306,20 +293,23 @@ def start_files(model_files, metadata_file):
 
 
 def check_pictures(state, pictures):
-    """Note a mark of the pictures in the settings. Raises InputError where the training began with other pictures."""
+    """Note a mark of the pictures. Raises InputError where the training began with others."""
     digest = hashlib.sha256()
     for maps, index in pictures:
         digest.update(b"%d" % index + maps.tobytes())
-    if state.settings.setdefault("pictures", digest.hexdigest()) != digest.hexdigest():
+    state.pictures = state.pictures or digest.hexdigest()
+    if state.pictures != digest.hexdigest():
         found = state.settings["dataset"]
         raise InputError(f"{found}: expected the pictures that the training began with; train from the start")
 
 
-def check_settings(**settings):
-    """The settings of a training as plain Python values. Raises InputError unless they make sense."""
-    for name, value in settings.items():
+def check_settings(given):
+    """The settings among train()'s arguments, as plain Python values. Raises InputError unless they make sense."""
+    settings = {}
+    for name, kind in SETTINGS.items():
+        value = given[name]
         try:
-            settings[name] = None if name == "seed" and value is None else SETTINGS[name](value)
+            settings[name] = None if name == "seed" and value is None else kind(value)
         except (TypeError, ValueError) as error:
             what = "a path" if name == "dataset" else error
             raise InputError(f"{name.replace('_', ' ')}: expected {what}, found {value!r}") from None
@@ -349,13 +339,8 @@ def check_labels(labels):
             )
 
 
-def kept_of(settings):
-    """What is kept of a picture, a function of its pixels: these, or what layer 1 makes of them if nothing changes."""
-    return np.uint8 if settings["train_kernels"] or settings["jitter"] else first_maps
-
-
 def first_maps(pixels):
-    """What the hand-set kernels of layer 1 make of a picture, (32, 32) -> (6, 14, 14): nothing in it changes."""
+    """What the hand-set kernels of layer 1 make of a picture, (32, 32) -> (6, 14, 14): the same in each generation."""
     return cnn.first_layer(pixels, hand_set_kernels()[0])
 
 

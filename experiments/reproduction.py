@@ -14,6 +14,7 @@ import numpy as np
 import cnn
 import results
 from experiments.shared import last_inputs, markdown, train_all, training_parser
+from metadata import find_right
 from model import parts_of, read_model
 from support.commandline import ROOT, run
 from training import ALPHA, LABELS, RECENT, load_dataset
@@ -44,7 +45,7 @@ def main():
 
 def measure(test, model, rows):
     """A training's figures, those of report()'s first rows, from its model, its log's rows, and a folder to test on."""
-    entropy, right = rows["cross_entropy"], 100 * results.find_right(rows, LABELS)
+    entropy, right = rows["cross_entropy"], 100 * find_right(rows)
     return (
         entropy[-RECENT:].mean(),
         entropy[-STEADY:].mean(),

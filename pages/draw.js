@@ -288,11 +288,8 @@ function sources({step, map, row, column}) {  // the windows that a cell is calc
 }
 
 function values(step, [map, row, column, side]) {  // those in a window of a step
-  const {size, name} = STEPS[step], found = [];
-  for (let i = 0; i < side * side; i++) {
-    found.push(inside[name][map * size * size + (row + Math.floor(i / side)) * size + column + i % side]);
-  }
-  return found;
+  const {size, name} = STEPS[step], first = (map * size + row) * size + column;
+  return Array.from({length: side * side}, (_, i) => inside[name][first + Math.floor(i / side) * size + i % side]);
 }
 
 function grid(caption, found, side, best) {

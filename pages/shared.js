@@ -33,21 +33,11 @@ function paintMaps(canvas, values, size, across, low, high) {
     });
   }
   small.getContext("2d").putImageData(image, 0, 0);
-  if (canvas.width !== columns * scale || canvas.height !== rows * scale) {
-    [canvas.width, canvas.height] = [columns * scale, rows * scale];
-  }
+  [canvas.width, canvas.height] = [columns * scale, rows * scale];  // this clears it, too
   const context = canvas.getContext("2d");
   context.imageSmoothingEnabled = false;
-  context.clearRect(0, 0, canvas.width, canvas.height);
   context.drawImage(small, 0, 0, canvas.width, canvas.height);
   return scale;
 }
 
-async function getJson(address) {  // what the server says; null where it does not
-  try {
-    const reply = await fetch(address);
-    return await reply.json();
-  } catch {
-    return null;
-  }
-}
+const getJson = address => fetch(address).then(reply => reply.json()).catch(() => null);  // null: no server, or no answer

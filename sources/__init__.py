@@ -5,10 +5,11 @@ Here stands what the two share: the options that say which pictures, and how one
 
 from support.commandline import Parser  # isort: skip, it is to be first
 
+import io
 import os
 
 from support.files import write_whole
-from support.pictures import CHARACTERS, picture_path, png_bytes
+from support.pictures import CHARACTERS, picture_path
 
 
 def source_parser(description, dataset, labels, per_label):
@@ -40,4 +41,6 @@ def put_picture(picture, dataset, label, number):
     """Write a PIL image as a label's `number`-th picture in the data set, whole; its folder is made."""
     path = picture_path(dataset, label, number)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    write_whole(path, png_bytes(picture, optimize=True), sync=False)
+    data = io.BytesIO()
+    picture.save(data, "PNG", optimize=True)
+    write_whole(path, data.getvalue(), sync=False)

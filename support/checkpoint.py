@@ -68,11 +68,12 @@ BEFORE = {"dropout": True, "train_kernels": False, "jitter": False, "models": []
 class State:
     """Where a training stands."""
 
-    settings: dict  # see SETTINGS; and "pictures", a mark of what they are
+    settings: dict  # see SETTINGS
     generation: int
     trained: np.ndarray  # the last of all the numbers that are trained, one after another
     total: np.ndarray  # with `average`: the same, added up over the generations since half of them
     models: list = field(default_factory=list)  # marks of the models written last, and of those before them
+    pictures: str = ""  # a mark of what they are
 
 
 def path_of(metadata_file):
@@ -87,7 +88,7 @@ def mark(data):
 
 def write_checkpoint(metadata_file, state):
     """Keep where a training stands."""
-    kept = {**state.settings, "generation": state.generation, "models": state.models}
+    kept = {**state.settings, "pictures": state.pictures, "generation": state.generation, "models": state.models}
     kept["weights"] = state.trained.tolist()
     if state.settings["average"]:
         kept["weights_sum"] = state.total.tolist()
@@ -101,20 +102,18 @@ def read_checkpoint(metadata_file):
         with open(path, encoding="utf-8") as file:
             kept = {**BEFORE, **json.load(file)}
         settings = {name: kind(kept[name]) for name, kind in SETTINGS.items()}
-        settings["pictures"] = str(kept["pictures"])
         trained = np.array(kept["weights"], float)
         total = np.array(kept["weights_sum"], float) if settings["average"] else np.zeros_like(trained)
-        state = State(settings, whole(kept["generation"]), trained, total, texts(kept["models"]))
-        fits = trained.ndim == 1 and trained.shape == total.shape and state.generation >= 0
-        fits = fits and np.isfinite(trained).all() and np.isfinite(total).all()
+        state = State(settings, whole(kept["generation"]), trained, total, texts(kept["models"]), str(kept["pictures"]))
+        finite = np.isfinite(trained).all() and np.isfinite(total).all()
+        if trained.ndim != 1 or trained.shape != total.shape or state.generation < 0 or not finite:
+            raise ValueError
+        return state
     except FileNotFoundError:
         start = command(ours("controller.py"), "--metadata", metadata_file)
         raise InputError(f"{path}: not there, nothing to go on with; to start a training: {start}") from None
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        fits = False
-    if not fits:
-        raise InputError(f"{path}: expected what a training left for --resume; train from the start")
-    return state
+        raise InputError(f"{path}: expected what a training left for --resume; train from the start") from None
 
 
 def read_settings(metadata_file):

@@ -1,6 +1,5 @@
 """Where a data set's pictures stand: <dataset>/<label>/img<class>-<number>.png, as the paper's and Chars74K's do."""
 
-import io
 import os
 import re
 
@@ -45,10 +44,3 @@ def has_pictures(dataset, label):
         return bool(find_pictures(dataset, label))
     except InputError:
         return False
-
-
-def png_bytes(picture, optimize=False):
-    """A PIL image as the bytes of a PNG file."""
-    data = io.BytesIO()
-    picture.save(data, "PNG", optimize=optimize)
-    return data.getvalue()

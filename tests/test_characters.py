@@ -40,7 +40,7 @@ def softmaxes(path, folder, trim):
     """The true label and the softmax of each picture of a folder, one by one."""
     network = model.read_model(path)
     pictures = [(true, picture) for true in LABELS for picture in sorted((folder / true).iterdir())]
-    return [(true, cnn.cnn(preprocessing.read_picture(picture, trim), network)) for true, picture in pictures]
+    return [(true, cnn.cnn(preprocessing.fit(Image.open(picture), trim), network)) for true, picture in pictures]
 
 
 def plain_error(pairs):

@@ -330,7 +330,7 @@ def test_classify_gives_the_best_first(dataset):
     assert sum(answer.values()) == pytest.approx(1)
     assert next(iter(answer)) == "7"
     assert [answer[label] for label in network[3]] == cnn.cnn(path, network).tolist()
-    trimmed = preprocessing.read_picture(path, trim=True)
+    trimmed = preprocessing.fit(Image.open(path), trim=True)
     for picture in (path, Image.open(path), np.asarray(Image.open(path))):
         assert cnn.classify(picture, network, trim=True) == cnn.classify(trimmed, network)
 

@@ -329,11 +329,11 @@ def test_only_what_came_since_is_read(files, monkeypatch):
     with contextlib.closing(write_log(files[0], 1000)) as log:
         training.progress()
         read = []
-        rows = metadata.Follower._rows
-        monkeypatch.setattr(metadata.Follower, "_rows", lambda self, text: read.append(text) or rows(self, text))
+        row = metadata.Follower._row
+        monkeypatch.setattr(metadata.Follower, "_row", lambda self, line: read.append(line) or row(self, line))
         append(log, 1001, 1002)
         training.progress()
-    assert [text.count("\n") for text in read] == [2]
+    assert [line.split()[0] for line in read] == ["1001", "1002"]
 
 
 def test_a_new_training_is_seen_and_so_is_one_that_dropped_rows(files):
@@ -397,10 +397,10 @@ def test_the_model_of_a_training_is_shown_and_seldom_read(files, rng, monkeypatc
     found = training.progress()["model"]
     assert (found["labels"], len(numbers(found["weights"]))) == (["0", "1"], 302)
     calls = []
-    read = demo.seldom(lambda: calls.append(demo.time.sleep(0.01)) or len(calls))
+    read = demo.seldom(files[1], lambda: calls.append(demo.time.sleep(0.01)) or len(calls))
     for _ in range(20):
         os.utime(files[1], ns=(len(calls) * 10**9, len(calls) * 10**9))
-        read(files[1])
+        read()
     assert len(calls) == 1
 
 

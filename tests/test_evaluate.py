@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 from conftest import ROOT
+from PIL import Image
 
 import cnn
 import model
@@ -97,7 +98,7 @@ def test_trim_is_what_preprocessing_makes_of_it(dataset, tmp_path, run_script):
     read, entropies = model.read_model(PAPER), []
     for true in "01":
         for path in sorted((dataset / true).iterdir()):
-            softmax = cnn.cnn(preprocessing.read_picture(path, trim=True), read)
+            softmax = cnn.cnn(preprocessing.fit(Image.open(path), trim=True), read)
             entropies.append(-np.log10(softmax[int(true)]))
     done = run_script("experiments.evaluate", PAPER, dataset, "--trim")
     assert f"mean cross entropy: {np.mean(entropies):.4f}" in done.stdout

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from conftest import ROOT
+from PIL import Image
 
 import cnn
 import model
-from preprocessing import read_picture
+from preprocessing import fit
 from support.pictures import CHARACTERS, find_pictures
 
 MODELS = {"shipped": ("01", 100), "paper": ("01", 10), "digits": ("0123456789", 381), "characters": (CHARACTERS, 340)}
@@ -25,7 +26,7 @@ def right(name, pictures):
     """How many of (path, label) pairs a model gets right, cut to their ink."""
     found = model.read_model(ROOT / "models" / f"{name}.doc")
     labels = model.labels_of(found)
-    answers = [labels[cnn.cnn(np.asarray(read_picture(path, trim=True)), found).argmax()] for path, _ in pictures]
+    answers = [labels[cnn.cnn(np.asarray(fit(Image.open(path), trim=True)), found).argmax()] for path, _ in pictures]
     return sum(answer == label for answer, (_, label) in zip(answers, pictures))
 
 

@@ -237,7 +237,7 @@ def test_a_missing_picture_a_folder_and_a_loop_of_links_are_the_systems_own_erro
     (tmp_path / "loop").symlink_to("loop")
     for name in ("absent.png", ".", "loop"):
         with pytest.raises(OSError) as caught:
-            preprocessing.read_picture(tmp_path / name)
+            preprocessing.open_picture(tmp_path / name)
         assert caught.value.filename
 
 

@@ -56,10 +56,8 @@ def test_the_authors_log_gives_the_same_right_as_ours(tmp_path, rows):
     ours = metadata.read_metadata(write_log(tmp_path / "ours.doc", rows))
     theirs = metadata.read_metadata(write_log(tmp_path / "theirs.doc", rows, predicted=False))
     expected = [row[0] == row[3] for row in rows]
-    assert results.find_right(ours, ["0", "1"]).tolist() == expected
-    assert results.find_right(theirs, ["0", "1"]).tolist() == expected
-    assert results.find_right(theirs, ["1", "0"]).tolist() == [not right for right in expected]
-    assert results.find_right(theirs, ["0", "1", "2"]).tolist() == expected  # by the cross entropy
+    assert metadata.find_right(ours).tolist() == expected
+    assert metadata.find_right(theirs).tolist() == expected
 
 
 def test_the_labels_are_the_settings_or_the_logs(tmp_path):
@@ -74,7 +72,7 @@ def test_the_labels_are_the_settings_or_the_logs(tmp_path):
 def test_the_summary_and_the_graphs(tmp_path, rows, run_script):
     write_log(tmp_path / "metadata.doc", rows)
     settings = {"alpha": 2e-8, "generations": 250, "labels": ["0", "1"], "dataset": "d", "output_sum": 10.0, "seed": 7,
-                "alpha_decay": False, "average": False, "trim": False, "dropout": True, "pictures": ""}  # fmt: skip
+                "alpha_decay": False, "average": False, "trim": False, "dropout": True}  # fmt: skip
     weights = np.zeros(302)
     checkpoint.write_checkpoint(tmp_path / "metadata.doc", checkpoint.State(settings, 250, weights, weights))
     done = run_script("results.py", cwd=tmp_path)
@@ -121,7 +119,7 @@ def test_the_dots_are_where_the_means_are(rows):
 def test_the_papers_figures_stand_beside_its_own_settings(tmp_path, rows, settings, shown):
     read = metadata.read_metadata(write_log(tmp_path / "metadata.doc", rows))
     read = np.resize(read, results.GENERATIONS)
-    right = results.find_right(read, ["0", "1"])
+    right = metadata.find_right(read)
     text = results.summary(tmp_path / "metadata.doc", read, right, ["0", "1"], settings)
     assert ("the paper, last 100         0.1728    0.6717  85.15%" in text) is shown
     text = results.summary(tmp_path / "metadata.doc", read[1:], right[1:], ["0", "1"], settings)
