@@ -425,12 +425,13 @@ def main():
         print(f"{options.dataset}: {len(listed):,} pictures, as {options.list} lists them")
         return
     rng = np.random.default_rng(options.seed)
-    kinds, held = [find_faces(folders) for folders in (options.fonts, options.hands) if folders], []
+    families, held = find_faces([*options.fonts, *options.hands]), []
     if options.hold_out:
-        kinds, held = zip(*(split_families(families, options.hold_out, rng) for families in kinds))
-        held = list(itertools.chain(*held))
+        families, held = split_families(families, options.hold_out, rng)
+    by_hand = {family for family, _ in find_faces(options.hands)}
+    kinds = [[family for family in families if (family[0] in by_hand) == kind] for kind in (False, True)]
     drawings, unseen = draw(kinds, held, options.labels, options.per_label, rng, options.vary)
-    for dataset, drawn, its in [(options.dataset, drawings, itertools.chain(*kinds)), (held_dataset, unseen, held)]:
+    for dataset, drawn, its in [(options.dataset, drawings, families), (held_dataset, unseen, held)]:
         if its:
             write_drawings(dataset, drawn)
             print_families(dataset, drawn, its)
