@@ -17,6 +17,7 @@ from support.files import InputError, write_whole
 HEADER = "Training started (unix time): {!r}\nCurrent generation: {:>12}\n\n\n"  # line 2 is written over in place
 BLOCK = 1 << 20  # bytes of a log that are read at once
 COLUMNS = ("generation", "label", "cross_entropy", "softmax", "predicted")
+AS_READ = [(name, "f8" if name in ("cross_entropy", "softmax") else "O") for name in COLUMNS]
 
 
 def start_log(path, started):
@@ -132,14 +133,25 @@ class Follower:
                 whole = data if to_the_end else data[: data.rfind(b"\n") + 1]
                 if not whole:
                     return  # a line is being written
-                rows = [row for row in map(self._row, io.StringIO(whole.decode(errors="replace"))) if row]
+                rows = self._rows(whole.decode(errors="replace"))
                 self._place, self._last = self._place + len(whole), whole[-100:]
-                yield _block(rows)
+                yield rows
 
     def _goes_on(self, file):
         """Whether what was read last still stands where it stood; line 2, in the header, is written over."""
         file.seek(self._place - len(self._last))
         return self._line <= 4 or file.read(len(self._last)) == self._last
+
+    def _rows(self, text):
+        """The rows in some lines, as an array: at once where each is a whole row, otherwise line by line."""
+        if self._columns == 5 and text.endswith("\n"):
+            with contextlib.suppress(ValueError, OverflowError):
+                rows = _block(np.loadtxt(io.StringIO(text), AS_READ, comments=None, ndmin=1))
+                numbers = rows["cross_entropy"] + rows["softmax"]
+                if len(rows) == text.count("\n") and rows["generation"].min() >= 0 and np.isfinite(numbers).all():
+                    self._line += len(rows)
+                    return rows
+        return _block([row for row in map(self._row, io.StringIO(text)) if row])
 
     def _row(self, line):
         """One line as a row; None where it has none, as the header and a last line that was cut off."""
@@ -175,6 +187,6 @@ def read_header(path):
 
 def _block(rows):
     """Rows as an array; a label takes as much room as the longest needs."""
-    label, predicted = (max([1, *(len(row[column]) for row in rows)]) for column in (1, 4))
-    types = ("i8", f"U{label}", "f8", "f8", f"U{predicted}")
-    return np.array(rows, dtype=list(zip(COLUMNS, types)))
+    rows = np.array(rows, AS_READ)
+    types = [f"U{max(map(len, rows[name]), default=1)}" for name in ("label", "predicted")]
+    return rows.astype(list(zip(COLUMNS, ("i8", types[0], "f8", "f8", types[1]))))
