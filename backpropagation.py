@@ -61,7 +61,7 @@ def scale_outputs(gradient, outputs, output_sum):
     """To the outputs before scaling, n -> n. Each output is part of the total, so each changes all the others."""
     outputs = np.array(outputs)
     total = outputs.sum()
-    if total <= cnn.LARGEST_SUM:
+    if total <= cnn.THRESHOLD:
         return gradient
     return (gradient - gradient @ outputs / total) * (output_sum / total)
 
@@ -207,12 +207,12 @@ def last_error(sums, right, output_sum):
     """From the sums (n,) on, forward and back: the cross entropy, the softmax (n,), the gradient to the sums (n,)."""
     outputs = np.abs(sums.astype(float))
     total = float(outputs.sum())
-    factor = output_sum / total if total > cnn.LARGEST_SUM else 1.0
+    factor = output_sum / total if total > cnn.THRESHOLD else 1.0
     exponentials = np.exp(outputs * factor - outputs.max() * factor)
     softmax = exponentials / exponentials.sum()
     gradient = softmax.copy()
     gradient[right] -= 1
-    if total > cnn.LARGEST_SUM:
+    if total > cnn.THRESHOLD:
         gradient = (gradient - gradient.dot(outputs) / total) * factor
     gradient[np.abs(gradient) < NOTHING] = 0
     loss = 0.0 - log10(max(softmax.item(right), cnn.SMALLEST))  # -log10() of 1 would be -0.0

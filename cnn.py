@@ -26,7 +26,7 @@ from support.files import InputError
 
 DROPOUT_1 = 0.15  # the share of values that training sets to 0 after max pooling 1
 DROPOUT_2 = 0.20  # the same after max pooling 2
-LARGEST_SUM = 100  # outputs that add up to more than this are scaled
+THRESHOLD = 100  # outputs that add up to more than this are scaled
 BIAS = np.ones(1)
 KEEP_ALL = 1, 1  # instead of a pair of dropout_masks()
 SMALLEST = 1e-300  # a probability below this counts as this: a cross entropy is at most 300, never infinite
@@ -208,7 +208,7 @@ def scale_outputs(outputs, output_sum):
     Oddity 6: with raw pixels the outputs are millions, so the softmax sees only their shares of `output_sum`.
     """
     total = sum(outputs)
-    if total <= LARGEST_SUM:
+    if total <= THRESHOLD:
         return outputs
     return [output / total * output_sum for output in outputs]
 

@@ -14,7 +14,7 @@ import os
 
 import numpy as np
 
-from cnn import LARGEST_SUM
+from cnn import THRESHOLD
 from experiments.shared import markdown, mixed_up, right_as_one, save, split_folders, try_folder
 from model import parts_of, read_model, write_model
 from support.commandline import Parser, run, share
@@ -112,7 +112,7 @@ def draw_confusion(name, tried):
 def confidences(outputs, output_sum):
     """The best probability of each picture at an output sum, as cnn.last_steps() has it: (m, n) -> (m,)."""
     totals = outputs.sum(axis=1, keepdims=True)
-    scaled = outputs * np.where(totals > LARGEST_SUM, output_sum / np.maximum(totals, 1), 1)
+    scaled = outputs * np.where(totals > THRESHOLD, output_sum / np.maximum(totals, 1), 1)
     return 1 / np.exp(scaled - scaled.max(axis=1, keepdims=True)).sum(axis=1)
 
 

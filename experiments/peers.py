@@ -44,7 +44,7 @@ def pytorch_forward(pixels, trained, shares):
     flattened = torch.cat((maps.reshape(-1), torch.ones(1, dtype=maps.dtype)))
     outputs = (weights @ flattened).abs()
     total = outputs.sum()
-    return flattened, outputs * (OUTPUT_SUM / total) if total > cnn.LARGEST_SUM else outputs
+    return flattened, outputs * (OUTPUT_SUM / total) if total > cnn.THRESHOLD else outputs
 
 
 def pytorch_last_layer():
@@ -107,7 +107,7 @@ def jax_forward(pixels, trained, keys=(None, None), by_hand=False):
     flattened = jax.numpy.concatenate((maps.reshape(-1), jax.numpy.ones(1)))
     outputs = jax.numpy.abs(trained[2] @ flattened)
     total = outputs.sum()
-    return flattened, jax.numpy.where(total > cnn.LARGEST_SUM, outputs * (OUTPUT_SUM / total), outputs)
+    return flattened, jax.numpy.where(total > cnn.THRESHOLD, outputs * (OUTPUT_SUM / total), outputs)
 
 
 def jax_last_layer():
