@@ -7,7 +7,7 @@
 What was drawn is listed in the data set's fonts.txt, from which the second command draws it again, byte for byte. Each
 character is cut from its font once, and put on its picture by place(): in the plain style, which dataset/ is in, at a
 height like Chars74K's; with --vary by its longer side, as preprocessing's `trim` does it to what people draw, and with
-strokes like a pen's.
+strokes like a pen's, a little turned, slanted and stretched.
 """
 
 import functools
@@ -24,7 +24,7 @@ from collections import Counter, namedtuple
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps, ImageStat, features
 
-from preprocessing import PEN, SIZE, TRIMMED, stroke_of
+from preprocessing import PEN, SIZE, TRIMMED, distort, stroke_of
 from sources import parse, put_picture, source_parser
 from support.commandline import progress_line, run
 from support.files import InputError, write_whole
@@ -53,22 +53,24 @@ HEIGHTS, SHARES = (23, 24, 25), (0.15, 0.70, 0.15)  # pixels; how the heights ar
 LEAN = (0.5, 0.5)  # pixels right and down: of an odd number of pixels around a digit, one more is at the left and top
 
 # Varied pictures.
-GLYPH = 3 * TRIMMED  # pixels, the longer side of the glyph whose strokes are made thinner or thicker
+GLYPH = 3 * TRIMMED  # pixels, the longer side of the glyph that is varied
+MARGIN = GLYPH // 4  # pixels around it, room for thicker strokes, turning and slanting
 STROKES = (2.2, 4.2)  # pixels of 32, wide: what pens draw
 PEN_SHARE = 0.7  # of the varied pictures: drawn with such strokes; the others keep their font's
 WIDEST = 9  # pixels of the glyph: the side of the filter that changes strokes most
-TRIES = 5  # drawings for each picture asked for, since many of them are alike
+TRIES = 3  # drawings for each picture asked for, since many of them are alike
 LEAST_INK = 0.4  # a stroke made thinner keeps at least this share of its ink; otherwise it stays as it is
+TURN, SLANT, STRETCH = 4.0, 0.10, 0.08  # standard deviations: degrees, across per down, natural logarithm of the ratio
 
 # A 32x32 picture, and what it is drawn from: the font file, the label, and how: () is plain, at TRIMMED pixels at its
-# longer side, (height,) is plain, at that height in pixels, and (TRIMMED, pen) has its strokes changed by with_pen().
+# longer side, (height,) is plain, at that height in pixels, and more is varied, by what vary() is given.
 Drawing = namedtuple("Drawing", "picture path label how")
 
 LIST = "fonts.txt"  # in a data set: what its pictures are drawn from
 LIST_HEAD = """\
 # What the pictures are drawn from; python -m sources.fonts --from FILE draws them again. A line draws the next picture
 # of each of its labels: labels, Debian package (- if from none), font file, 8 digits of its SHA-256, and how: nothing,
-# or the height in pixels, or the longer side in pixels and by how much a pen makes the strokes thicker or thinner.
+# or the height in pixels, or of a varied picture pen, turn, slant and stretch.
 """
 
 
@@ -230,35 +232,39 @@ def height_of(glyph, side):
     return side * glyph.height / max(glyph.size)
 
 
-def choose_pen(glyph, rng):
-    """What with_pen() does to the glyph, at random: for PEN_SHARE of them, strokes as wide as a pen's; else nothing."""
-    if rng.random() >= PEN_SHARE:
-        return 0
-    stroke = rng.uniform(*STROKES) * GLYPH / TRIMMED  # pixels of the glyph
-    change = 2 * round((stroke - stroke_of(scaled(glyph, GLYPH / max(glyph.size)))) / 2)
-    return max(-WIDEST, min(WIDEST, change + int(np.sign(change))))
+def choose_variation(glyph, rng):
+    """What vary() does to the glyph, at random: pen, turn, slant, stretch. PEN_SHARE get strokes as wide as pens'."""
+    pen = 0
+    if rng.random() < PEN_SHARE:
+        stroke = rng.uniform(*STROKES) * GLYPH / TRIMMED  # pixels of the glyph
+        change = 2 * round((stroke - stroke_of(scaled(glyph, GLYPH / max(glyph.size)))) / 2)
+        pen = max(-WIDEST, min(WIDEST, change + int(np.sign(change))))
+    return pen, *(round(float(value), 3) for value in rng.normal(0, (TURN, SLANT, STRETCH)))
 
 
-def with_pen(glyph, pen):
-    """The glyph, GLYPH pixels at its longer side, with strokes thicker (pen above 0) or thinner (below 0) by |pen| - 1.
+def vary(glyph, pen, turn, slant, stretch):
+    """The glyph as another pen or hand might have made it, about GLYPH pixels at its longer side.
 
-    Thinner only where LEAST_INK stays. It is cut to its ink again.
+    pen: see with_pen(); turn: degrees; slant: across per down; stretch: the natural logarithm of the factor across.
     """
-    glyph = scaled(glyph, GLYPH / max(glyph.size))
-    if pen:
-        page = ImageOps.expand(glyph, WIDEST, 255)
-        changed = page.filter((ImageFilter.MinFilter if pen > 0 else ImageFilter.MaxFilter)(abs(pen)))
-        kept = (255 - ImageStat.Stat(changed).mean[0]) / (255 - ImageStat.Stat(page).mean[0])
-        glyph = cut(changed if kept >= LEAST_INK else page)
-    return glyph
+    page = ImageOps.expand(scaled(glyph, GLYPH / max(glyph.size)), MARGIN, 255)
+    return cut(distort(with_pen(page, pen), turn, slant, math.exp(stretch), 1, 0, 0))
+
+
+def with_pen(page, pen):
+    """Dark strokes on white made thicker (pen above 0) or thinner (below 0) by |pen| - 1 pixels, where any stays."""
+    if pen == 0:
+        return page
+    changed = page.filter((ImageFilter.MinFilter if pen > 0 else ImageFilter.MaxFilter)(abs(pen)))
+    kept = (255 - ImageStat.Stat(changed).mean[0]) / (255 - ImageStat.Stat(page).mean[0])
+    return changed if kept >= LEAST_INK else page
 
 
 def draw_one(path, label, glyph, how=()):
     """The Drawing of a font's glyph; how: see Drawing."""
     if len(how) == 1:
         return Drawing(place(glyph, *how, LEAN), path, label, how)
-    if how:
-        glyph = with_pen(glyph, how[1])
+    glyph = vary(glyph, *how) if how else glyph
     return Drawing(place(glyph, height_of(glyph, TRIMMED)), path, label, how)
 
 
@@ -298,7 +304,7 @@ def draw_varied(kinds, labels, per_label, rng):
         turns = zip(*map(itertools.cycle, filter(None, glyphs)))
         of_label = {}
         for path, glyph in itertools.islice(itertools.chain.from_iterable(turns), TRIES * per_label):
-            drawing = draw_one(path, label, glyph, (TRIMMED, choose_pen(glyph, rng)))
+            drawing = draw_one(path, label, glyph, choose_variation(glyph, rng))
             of_label.setdefault(mark(drawing), drawing)
             if len(of_label) == per_label:
                 break
@@ -445,7 +451,7 @@ def parse_options():
     add("--from", dest="list", metavar="FILE", help="draw what FILE, a data set's fonts.txt, lists")
     add("--seed", type=int, default=1, help="which fonts of a family, in which order (default: 1)")
     add("--vary", action="store_true", help="24 pixels at the longer side, and each font several times, with strokes "
-        "like a pen's")  # fmt: skip
+        "like a pen's, turned, slanted and stretched a little")  # fmt: skip
     add("--hands", nargs="+", default=(), metavar="DIR", help="folders of handwriting: with --vary, every other "
         "picture is drawn from these")  # fmt: skip
     add("--hold-out", type=float, default=0, metavar="SHARE", help="draw this share of the font families, 0 to 1, into "
