@@ -6,7 +6,6 @@ python controller.py [--help]
 from support.commandline import Parser, command, duration, ours, progress_line, run, share  # isort: skip, it is to be first
 
 import argparse
-import functools
 import sys
 import time
 
@@ -19,12 +18,13 @@ EXAMPLE = "dataset/0/img001-00001.png"
 
 def main():
     options = parse_options()
-    screen, say = Screen(options["generations"]), functools.partial(print, flush=True)
-    stopped = False
+    screen, stopped = Screen(options["generations"]), False
     try:
-        training.train(**options, say=say, loading=screen.loading, progress=screen.progress)
+        training.train(**options, say=screen.say, loading=screen.loading, progress=screen.progress)
     except KeyboardInterrupt:
         stopped = True
+    finally:
+        screen.line(last=True)  # an error, too, is said on a line of its own
     screen.summary(options, stopped)
     return 130 if stopped else 0
 
@@ -73,6 +73,11 @@ class Screen:
         self.line = progress_line(sys.stdout)
         self.started = time.monotonic()
 
+    def say(self, text):
+        """Called with a sentence worth knowing."""
+        self.line(last=True)
+        print(text, flush=True)
+
     def loading(self, done, total):
         """Called for every picture read."""
         self.line(f"{done:,} of {total:,} pictures read")
@@ -97,7 +102,6 @@ class Screen:
 
     def summary(self, options, stopped):
         """What was written, how good it was, how to go on, as commands that can be typed next."""
-        self.line(last=True)
         if self.generation is None:
             print("stopped before training began; no file was touched")
             return
