@@ -49,8 +49,9 @@ function state(found) {  // what goes on, and what to type
 }
 
 function duration(seconds) {
+  seconds = Math.round(seconds);
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
-  return hours ? `${hours} h ${minutes} min` : minutes ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.round(seconds)} s`;
+  return hours ? `${hours} h ${minutes} min` : minutes ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
 }
 
 function showFacts({generation, settings, rate, silent, recent: [error, right, count], started, log}) {
