@@ -65,7 +65,7 @@ def cnn(image_path, model, label=None, training=False, *, output_sum=None, rng=N
     (32, 32) or (32, 32, 3) of 0 to 255. model: what read_model() returns, or the listing of the paper's appendix.
     output_sum: the model's own, unless it is given. While training, `label` is the one-hot vector (n,), `rng` a
     numpy.random.Generator, from which dropout is drawn (without one chance decides), and Trained is returned. Raises
-    InputError for anything else.
+    InputError for a picture, model, label or rng that is something else, OSError for a path that cannot be opened.
     """
     pixels = read_pixels(image_path)
     if not training:
@@ -96,12 +96,6 @@ def last_steps(flattened, weights, output_sum):
     outputs = absolute(sums)
     scaled = scale_outputs(outputs, output_sum)
     return sums, outputs, scaled, softmax(scaled)
-
-
-def train_on(flattened, weights, label, output_sum):
-    """What cnn() returns while training, from the fully connected layer on: (151,), (n, 151) -> Trained."""
-    *_, probabilities = last_steps(flattened, weights, output_sum)
-    return Trained(cross_entropy(probabilities, label), label, np.array(probabilities), flattened)
 
 
 def classify(picture, model, trim=False):
@@ -261,13 +255,22 @@ def lay_out(kernels):
 
 
 def second_layer(maps, spread, keep=KEEP_ALL):
-    """From first_layer()'s maps to the fully connected layer, both dropouts included: (6, 14, 14) -> (151,)."""
+    """From first_layer()'s maps to the fully connected layer, both dropouts included: (6, 14, 14) -> (151,).
+
+    spread: lay_out() of kernels 2.
+    """
     blocks = dropout(maps, keep[0]).transpose(1, 2, 0)  # (6, 14, 14) -> (14, 14, 6)
     blocks = np.ascontiguousarray(blocks, np.float32).reshape(98, 12)
     patches = blocks.take(PATCHES, axis=0).reshape(25, 216)
     corners = spread.dot(patches.T).reshape(4, 6, 5, 5)  # corner, map, row, column
     pooled = np.maximum.reduce(corners, axis=0, initial=0)  # the largest of the four, and, for ReLU, of 0
     return flatten(dropout(pooled, keep[1]))  # (6, 5, 5) -> (151,)
+
+
+def last_layer(flattened, weights, label, output_sum):
+    """From the fully connected layer on: (151,), (n, 151), one-hot (n,) -> what cnn() returns while training."""
+    *_, probabilities = last_steps(flattened, weights, output_sum)
+    return Trained(cross_entropy(probabilities, label), label, np.array(probabilities), flattened)
 
 
 def dropout_masks(bits, at_once=16):

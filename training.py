@@ -139,7 +139,7 @@ def last_layer(state, pictures, masks, jitter_rng):
         if jitter:
             inputs = cnn.first_layer(jittered(inputs, jitter_rng), kernels_1)
         flattened = cnn.second_layer(inputs, spread, next(masks) if dropout else cnn.KEEP_ALL)
-        result = cnn.train_on(flattened, weights, one_hot[correct], output_sum)
+        result = cnn.last_layer(flattened, weights, one_hot[correct], output_sum)
         update(weights, alpha, result)
         return result.cross_entropy, result.softmax
 

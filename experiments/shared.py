@@ -68,13 +68,6 @@ def count_right(model, pictures):
     return sum(int(cnn.steps(pixels, model).softmax.argmax() == true) for pixels, true in pictures)
 
 
-def last_inputs(kernels_2, pictures, masks=None):
-    """What the last layer gets of each of load_dataset()'s pictures, (151,), and its label; masks: those of dropout."""
-    spread = cnn.lay_out(kernels_2)
-    for maps, true in pictures:
-        yield cnn.second_layer(maps, spread, next(masks) if masks else cnn.KEEP_ALL), true
-
-
 def on_all_cores(function, arguments, what):
     """Call function(*each) for each of `arguments` on all cores; how many are done is said on stderr: the results.
 
