@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
-from model import parts_of, read_model
+from model import labels_of, parts_of, read_model
 from preprocessing import SIZE, fit, is_blank, open_picture
 from support.files import InputError
 
@@ -70,7 +70,7 @@ def cnn(image_path, model, label=None, training=False, *, output_sum=None, rng=N
     pixels = read_pixels(image_path)
     if not training:
         return steps(pixels, model, output_sum).softmax
-    check_label(label, len(parts_of(model).labels))
+    check_label(label, len(labels_of(model)))
     step = steps(pixels, model, output_sum, draw_masks(rng))
     return Trained(cross_entropy(step.softmax, label), label, step.softmax, step.flattened)
 
@@ -104,7 +104,7 @@ def classify(picture, model, trim=False):
     trim: the picture is cut to its ink first, as photos and drawings need it.
     """
     probabilities = steps(read_pixels(picture, trim), model).softmax.tolist()
-    pairs = zip(parts_of(model).labels, probabilities)
+    pairs = zip(labels_of(model), probabilities)
     return dict(sorted(pairs, key=lambda pair: -pair[1]))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 import cnn
 from metadata import read_metadata
-from model import parts_of
+from model import labels_of
 from support.commandline import Parser, progress_line
 from support.figures import save_figure
 from support.files import InputError
@@ -147,15 +147,15 @@ class Tried(NamedTuple):
     counts: np.ndarray  # (n, n), [true label, answer]
 
 
-def try_folder(network, folder, trim=False):
+def try_folder(model, folder, trim=False):
     """Try a model on every picture of a folder of the form of dataset/, as Tried; trim: each is cut to its ink first.
 
     Raises InputError where the folder has none of the model's labels.
     """
-    labels = parts_of(network).labels
+    labels = labels_of(model)
     tried, others = split_folders(folder, labels)
     paths, true = zip(*((path, index) for index in tried for path in find_pictures(folder, labels[index])))
-    steps = (cnn.steps(cnn.read_pixels(path, trim), network) for path in counted(paths, "pictures"))
+    steps = (cnn.steps(cnn.read_pixels(path, trim), model) for path in counted(paths, "pictures"))
     outputs, softmax = map(np.array, zip(*((step.outputs, step.softmax) for step in steps)))
     counts = np.zeros((len(labels), len(labels)), int)
     np.add.at(counts, (true, softmax.argmax(axis=1)), 1)
