@@ -1,3 +1,4 @@
+// The page that follows a training: what GET /progress answers, as figures, graphs and weights.
 "use strict";
 const EVERY = 1500;  // milliseconds between two looks at the log
 const RUNNING = 5;  // seconds: a training writes about once a second
