@@ -20,7 +20,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 import cnn
 from model import parts_of
 
-PIXELS = 1 / 255**2  # of alpha, for kernels 1: a step as large as if pixels went from 0 to 1, with kernels to fit
+PIXEL_SCALE = 1 / 255**2  # times alpha, for kernels 1: a step as if pixels went from 0 to 1, with kernels to fit
 NOTHING = 1e-20  # a gradient below this moves no weight; processors take long over numbers near the smallest they have
 ONE, ZERO = np.ones(1, np.float32), np.zeros(1, np.float32)
 
@@ -182,7 +182,7 @@ def all_layers(kernels_1, kernels_2, weights, output_sum):
         back_1 = to_winners(back.T.reshape(-1) * (pooled_1 > 0), corners_1, pooled_1).reshape(-1, 196)
         weights[...] -= np.outer(alpha * error, flattened)
         kernels_2[...] -= alpha * collect(back_2.dot(patches_2), at.weights_2, kernels_2)
-        kernels_1[...] -= alpha * PIXELS * collect(back_1.dot(patches_1), at.weights_1, kernels_1)
+        kernels_1[...] -= alpha * PIXEL_SCALE * collect(back_1.dot(patches_1), at.weights_1, kernels_1)
         return loss, probabilities
 
     return generation

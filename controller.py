@@ -12,7 +12,6 @@ import time
 import training
 from support.checkpoint import read_checkpoint
 
-KERNELS_ALPHA = 0.003  # the learning rate for all layers; the paper's, for the last alone, would move nothing
 EXAMPLE = "dataset/0/img001-00001.png"
 
 
@@ -51,7 +50,7 @@ def parse_options():
     add("--trim", action="store_true", help="cut pictures to their ink first (the paper does not)")
     add("--no-dropout", dest="dropout", action="store_false", help="train without dropout (the paper has it)")
     add("--train-kernels", action="store_true", help="train all layers, not the last alone (the paper could not find "
-        f"out how); alpha is then {KERNELS_ALPHA} where none is named")  # fmt: skip
+        f"out how); alpha is then {training.KERNELS_ALPHA} where none is named")  # fmt: skip
     add("--jitter", action="store_true", help="turn, slant, stretch and shift each picture a little, at random, as it "
         "is drawn (the paper does not)")  # fmt: skip
     add("--resume", action="store_true", default=False, help="go on with the training that the two files hold, by "
@@ -59,7 +58,7 @@ def parse_options():
     given = vars(parser.parse_args())
     files = {"model_file": given.pop("model"), "metadata_file": given.pop("metadata")}
     kept = read_checkpoint(files["metadata_file"]).settings if given["resume"] else {}
-    alpha = KERNELS_ALPHA if given.get("train_kernels") else training.ALPHA
+    alpha = training.KERNELS_ALPHA if given.get("train_kernels") else training.ALPHA
     return {"alpha": alpha, "generations": training.GENERATIONS, **kept, **given, **files}
 
 

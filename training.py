@@ -32,6 +32,8 @@ ALPHA = 0.000000005  # learning rate
 GENERATIONS = 180_834
 LABELS = ["0", "1"]
 
+KERNELS_ALPHA = 0.003  # learning rate for all layers; the paper's, for the last alone, would move nothing
+
 # What --jitter does at the most, each way: degrees, pixels across per pixel down, shares of 1 across and down, pixels.
 JITTER = 12, 0.25, 0.2, 0.2, 1, 1
 WRITE_EVERY = 0.8  # seconds between two writings of model.doc and metadata.doc

@@ -15,11 +15,10 @@ import time
 import numpy as np
 
 import backpropagation
-from controller import KERNELS_ALPHA
 from experiments.shared import count_right, markdown, on_all_cores, training_parser
 from model import KERNEL_LENGTH, OUTPUT_SUM
 from support.commandline import run, share
-from training import LABELS, check_labels, load_dataset
+from training import KERNELS_ALPHA, LABELS, check_labels, load_dataset
 
 COUNTS = (3, 6, 12, 16)  # kernels in each layer
 

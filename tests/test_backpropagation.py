@@ -218,7 +218,7 @@ def assert_the_fast_way_agrees(pixels, made, right, output_sum, keep):
 
     alpha = 2.0**40  # so large a step that what it starts from no longer counts
     entropy, softmax = backpropagation.all_layers(*arrays, output_sum)(pixels, right, alpha, keep)
-    for index, share in enumerate((backpropagation.PIXELS, 1, 1)):
+    for index, share in enumerate((backpropagation.PIXEL_SCALE, 1, 1)):
         found = (before[index].astype(float) - arrays[index]) / (alpha * share)
         error = np.abs(found.reshape(expected[index].shape) - expected[index]).max() / np.abs(expected[index]).max()
         print("largest error, single precision", error)
