@@ -22,8 +22,6 @@ def main():
         training.train(**options, say=screen.say, loading=screen.loading, progress=screen.progress)
     except KeyboardInterrupt:
         stopped = True
-    finally:
-        screen.line(last=True)  # an error, too, is said on a line of its own
     screen.summary(options, stopped)
     return 130 if stopped else 0
 
@@ -101,6 +99,7 @@ class Screen:
 
     def summary(self, options, stopped):
         """What was written, how good it was, how to go on, as commands that can be typed next."""
+        self.line(last=True)
         if self.generation is None:
             print("stopped before training began; no file was touched")
             return

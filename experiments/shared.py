@@ -88,7 +88,6 @@ def on_all_cores(function, arguments, what):
         except BaseException as error:
             for worker in multiprocessing.active_children():
                 worker.kill()  # or they would do what is left first
-            show(last=True)
             if isinstance(error, BrokenProcessPool):
                 raise ChildProcessError("a worker was ended from outside; is there too little memory?") from None
             raise
@@ -114,12 +113,10 @@ def start_jobs(workers, function, arguments):
 def counted(items, what):
     """Each of the items in turn; how many are done is said on stderr."""
     show = progress_line(sys.stderr)
-    try:
-        for done, item in enumerate(items, 1):
-            yield item
-            show(f"{done:,} of {len(items):,} {what}")
-    finally:
-        show(last=True)
+    for done, item in enumerate(items, 1):
+        yield item
+        show(f"{done:,} of {len(items):,} {what}")
+    show(last=True)
 
 
 def markdown(rows):
