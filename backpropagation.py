@@ -157,14 +157,14 @@ def all_layers(kernels_1, kernels_2, weights, output_sum):
     """A function (pixels, right, alpha, keep) that trains these arrays, in place, on one picture: a generation.
 
     kernels_1 (6, 25), kernels_2 (6, 150), weights (n, 151): of single precision. pixels (32, 32); right: the index of
-    the right label; keep: a pair of cnn.dropout_masks(), or None. It returns the cross entropy and the softmax (n,).
+    the right label; keep: a pair of cnn.dropout_masks(). It returns the cross entropy and the softmax (n,).
     """
     count_1, count_2 = len(kernels_1), len(kernels_2)
     at = places(count_1, count_2)
 
-    def generation(pixels, right, alpha, keep=None):
+    def generation(pixels, right, alpha, keep=cnn.KEEP_ALL):
         spread_1, spread_2 = spread(kernels_1, at.corners_1), spread(kernels_2, at.corners_2)
-        keep_1, keep_2 = (in_blocks(keep[0]), keep[1].reshape(-1)) if keep else cnn.KEEP_ALL
+        keep_1, keep_2 = keep if keep is cnn.KEEP_ALL else (in_blocks(keep[0]), keep[1].reshape(-1))
         patches_1 = pixels.astype(np.float32).take(at.patches_1)  # (32, 32) -> (196, 36)
         corners_1 = spread_1.dot(patches_1.T).reshape(4, -1)
         pooled_1 = np.maximum.reduce(corners_1, axis=0, initial=0)  # the largest of the four, and, for ReLU, of 0
