@@ -41,7 +41,7 @@ def main():
     options = parser.parse_args()
     folders = [folder for folder in (options.dataset, options.test) if folder]
     counts = [len(load_dataset(folder, LABELS)) for folder in folders]  # before training: a mistake is said at once
-    new_figure(1, 1)
+    new_figure(1, 1)  # and so is that matplotlib is missing
     os.makedirs(options.output, exist_ok=True)
 
     settings = {"generations": options.generations, "dataset": options.dataset}
