@@ -20,7 +20,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 import cnn
 from model import parts_of
 
-PIXELS = 1 / 255**2  # of alpha, for kernels 1: a step as large as if pixels went from 0 to 1, with kernels to fit
+PIXEL_SCALE = 1 / 255**2  # times alpha, for kernels 1: a step as if pixels went from 0 to 1, with kernels to fit
 NOTHING = 1e-20  # a gradient below this moves no weight; processors take long over numbers near the smallest they have
 ONE, ZERO = np.ones(1, np.float32), np.zeros(1, np.float32)
 
@@ -157,14 +157,14 @@ def all_layers(kernels_1, kernels_2, weights, output_sum):
     """A function (pixels, right, alpha, keep) that trains these arrays, in place, on one picture: a generation.
 
     kernels_1 (6, 25), kernels_2 (6, 150), weights (n, 151): of single precision. pixels (32, 32); right: the index of
-    the right label; keep: a pair of cnn.dropout_masks(), or None. It returns the cross entropy and the softmax (n,).
+    the right label; keep: a pair of cnn.dropout_masks(). It returns the cross entropy and the softmax (n,).
     """
     count_1, count_2 = len(kernels_1), len(kernels_2)
     at = places(count_1, count_2)
 
-    def generation(pixels, right, alpha, keep=None):
+    def generation(pixels, right, alpha, keep=cnn.KEEP_ALL):
         spread_1, spread_2 = spread(kernels_1, at.corners_1), spread(kernels_2, at.corners_2)
-        keep_1, keep_2 = (in_blocks(keep[0]), keep[1].reshape(-1)) if keep else cnn.KEEP_ALL
+        keep_1, keep_2 = keep if keep is cnn.KEEP_ALL else (in_blocks(keep[0]), keep[1].reshape(-1))
         patches_1 = pixels.astype(np.float32).take(at.patches_1)  # (32, 32) -> (196, 36)
         corners_1 = spread_1.dot(patches_1.T).reshape(4, -1)
         pooled_1 = np.maximum.reduce(corners_1, axis=0, initial=0)  # the largest of the four, and, for ReLU, of 0
@@ -182,7 +182,7 @@ def all_layers(kernels_1, kernels_2, weights, output_sum):
         back_1 = to_winners(back.T.reshape(-1) * (pooled_1 > 0), corners_1, pooled_1).reshape(-1, 196)
         weights[...] -= np.outer(alpha * error, flattened)
         kernels_2[...] -= alpha * collect(back_2.dot(patches_2), at.weights_2, kernels_2)
-        kernels_1[...] -= alpha * PIXELS * collect(back_1.dot(patches_1), at.weights_1, kernels_1)
+        kernels_1[...] -= alpha * PIXEL_SCALE * collect(back_1.dot(patches_1), at.weights_1, kernels_1)
         return loss, probabilities
 
     return generation

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
-from model import parts_of, read_model
+from model import labels_of, parts_of, read_model
 from preprocessing import SIZE, fit, is_blank, open_picture
 from support.files import InputError
 
@@ -65,12 +65,12 @@ def cnn(image_path, model, label=None, training=False, *, output_sum=None, rng=N
     (32, 32) or (32, 32, 3) of 0 to 255. model: what read_model() returns, or the listing of the paper's appendix.
     output_sum: the model's own, unless it is given. While training, `label` is the one-hot vector (n,), `rng` a
     numpy.random.Generator, from which dropout is drawn (without one chance decides), and Trained is returned. Raises
-    InputError for anything else.
+    InputError for a picture, model, label or rng that is something else, OSError for a path that cannot be opened.
     """
     pixels = read_pixels(image_path)
     if not training:
         return steps(pixels, model, output_sum).softmax
-    check_label(label, len(parts_of(model).labels))
+    check_label(label, len(labels_of(model)))
     step = steps(pixels, model, output_sum, draw_masks(rng))
     return Trained(cross_entropy(step.softmax, label), label, step.softmax, step.flattened)
 
@@ -98,19 +98,13 @@ def last_steps(flattened, weights, output_sum):
     return sums, outputs, scaled, softmax(scaled)
 
 
-def train_on(flattened, weights, label, output_sum):
-    """What cnn() returns while training, from the fully connected layer on: (151,), (n, 151) -> Trained."""
-    *_, probabilities = last_steps(flattened, weights, output_sum)
-    return Trained(cross_entropy(probabilities, label), label, np.array(probabilities), flattened)
-
-
 def classify(picture, model, trim=False):
     """What a picture shows: {label: probability}, the best first. picture, model: as cnn() takes them.
 
     trim: the picture is cut to its ink first, as photos and drawings need it.
     """
     probabilities = steps(read_pixels(picture, trim), model).softmax.tolist()
-    pairs = zip(parts_of(model).labels, probabilities)
+    pairs = zip(labels_of(model), probabilities)
     return dict(sorted(pairs, key=lambda pair: -pair[1]))
 
 
@@ -261,13 +255,22 @@ def lay_out(kernels):
 
 
 def second_layer(maps, spread, keep=KEEP_ALL):
-    """From first_layer()'s maps to the fully connected layer, both dropouts included: (6, 14, 14) -> (151,)."""
+    """From first_layer()'s maps to the fully connected layer, both dropouts included: (6, 14, 14) -> (151,).
+
+    spread: lay_out() of kernels 2.
+    """
     blocks = dropout(maps, keep[0]).transpose(1, 2, 0)  # (6, 14, 14) -> (14, 14, 6)
     blocks = np.ascontiguousarray(blocks, np.float32).reshape(98, 12)
     patches = blocks.take(PATCHES, axis=0).reshape(25, 216)
     corners = spread.dot(patches.T).reshape(4, 6, 5, 5)  # corner, map, row, column
     pooled = np.maximum.reduce(corners, axis=0, initial=0)  # the largest of the four, and, for ReLU, of 0
     return flatten(dropout(pooled, keep[1]))  # (6, 5, 5) -> (151,)
+
+
+def last_layer(flattened, weights, label, output_sum):
+    """From the fully connected layer on: (151,), (n, 151), one-hot (n,) -> what cnn() returns while training."""
+    *_, probabilities = last_steps(flattened, weights, output_sum)
+    return Trained(cross_entropy(probabilities, label), label, np.array(probabilities), flattened)
 
 
 def dropout_masks(bits, at_once=16):

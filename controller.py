@@ -6,23 +6,20 @@ python controller.py [--help]
 from support.commandline import Parser, command, duration, ours, progress_line, run, share  # isort: skip, it is to be first
 
 import argparse
-import functools
 import sys
 import time
 
 import training
 from support.checkpoint import read_checkpoint
 
-KERNELS_ALPHA = 0.003  # the learning rate for all layers; the paper's, for the last alone, would move nothing
 EXAMPLE = "dataset/0/img001-00001.png"
 
 
 def main():
     options = parse_options()
-    screen, say = Screen(options["generations"]), functools.partial(print, flush=True)
-    stopped = False
+    screen, stopped = Screen(options["generations"]), False
     try:
-        training.train(**options, say=say, loading=screen.loading, progress=screen.progress)
+        training.train(**options, say=screen.say, loading=screen.loading, progress=screen.progress)
     except KeyboardInterrupt:
         stopped = True
     screen.summary(options, stopped)
@@ -51,7 +48,7 @@ def parse_options():
     add("--trim", action="store_true", help="cut pictures to their ink first (the paper does not)")
     add("--no-dropout", dest="dropout", action="store_false", help="train without dropout (the paper has it)")
     add("--train-kernels", action="store_true", help="train all layers, not the last alone (the paper could not find "
-        f"out how); alpha is then {KERNELS_ALPHA} where none is named")  # fmt: skip
+        f"out how); alpha is then {training.KERNELS_ALPHA} where none is named")  # fmt: skip
     add("--jitter", action="store_true", help="turn, slant, stretch and shift each picture a little, at random, as it "
         "is drawn (the paper does not)")  # fmt: skip
     add("--resume", action="store_true", default=False, help="go on with the training that the two files hold, by "
@@ -59,7 +56,7 @@ def parse_options():
     given = vars(parser.parse_args())
     files = {"model_file": given.pop("model"), "metadata_file": given.pop("metadata")}
     kept = read_checkpoint(files["metadata_file"]).settings if given["resume"] else {}
-    alpha = KERNELS_ALPHA if given.get("train_kernels") else training.ALPHA
+    alpha = training.KERNELS_ALPHA if given.get("train_kernels") else training.ALPHA
     return {"alpha": alpha, "generations": training.GENERATIONS, **kept, **given, **files}
 
 
@@ -72,6 +69,11 @@ class Screen:
         self.recent = []
         self.line = progress_line(sys.stdout)
         self.started = time.monotonic()
+
+    def say(self, text):
+        """Called with a sentence worth knowing."""
+        self.line(last=True)
+        print(text, flush=True)
 
     def loading(self, done, total):
         """Called for every picture read."""

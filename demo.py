@@ -38,7 +38,7 @@ from PIL import Image, PngImagePlugin
 import cnn
 import preprocessing
 from metadata import Follower, find_right, read_header
-from model import parts_of, read_model
+from model import labels_of, parts_of, read_model
 from support.checkpoint import path_of, read_settings
 from support.files import InputError
 from support.pictures import find_pictures
@@ -108,7 +108,7 @@ def choices(models):
     found = []
     for name, path in models.items():
         with contextlib.suppress(InputError, OSError):  # gone, or broken: not to be chosen
-            found.append({"name": name, "labels": parts_of(read_once(path, mark_of(path))).labels})
+            found.append({"name": name, "labels": labels_of(read_once(path, mark_of(path)))})
     labels = dict.fromkeys(label for model in found for label in model["labels"])
     return {"models": found, "samples": [sample for label in labels for sample in samples_of(label)]}
 

@@ -148,7 +148,7 @@ def open_picture(source):
                 raise InputError(f"{image.width}x{image.height} is over {Image.MAX_IMAGE_PIXELS:,} pixels")
             image.load()
             return on_white(image), image.format
-    except (Exception, MemoryError) as error:
+    except Exception as error:  # Pillow's are of many kinds
         if isinstance(error, OSError) and error.errno is not None:
             raise  # missing, not allowed, a folder: the system's own words say it
         reason = "" if isinstance(error, Image.UnidentifiedImageError) else f" ({error or type(error).__name__})"

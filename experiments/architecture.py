@@ -15,11 +15,10 @@ import time
 import numpy as np
 
 import backpropagation
-from controller import KERNELS_ALPHA
 from experiments.shared import count_right, markdown, on_all_cores, training_parser
 from model import KERNEL_LENGTH, OUTPUT_SUM
 from support.commandline import run, share
-from training import LABELS, load_dataset
+from training import KERNELS_ALPHA, LABELS, check_labels, load_dataset
 
 COUNTS = (3, 6, 12, 16)  # kernels in each layer
 
@@ -29,7 +28,7 @@ def main():
                              "pictures to try on (default: every fifth of the training's)")  # fmt: skip
     parser.add_argument("--labels", nargs="+", default=LABELS, metavar="L", help="two or more (default: 0 1)")
     options = parser.parse_args()
-    load_dataset(options.test or options.dataset, options.labels)  # before training: a mistake is said at once
+    check_labels(options.labels)  # a mistake in the folders is said by measure(), before it trains
     jobs = [(count, options.dataset, options.test, options.labels, options.generations) for count in COUNTS]
     rows = on_all_cores(measure, jobs, "trainings")
     print(f"{len(options.labels)} labels, {options.generations:,} generations, output sum {OUTPUT_SUM}, no dropout.\n")

@@ -16,7 +16,7 @@ import numpy as np
 
 from cnn import THRESHOLD
 from experiments.shared import markdown, mixed_up, right_as_one, save, split_folders, try_folder
-from model import parts_of, read_model, write_model
+from model import labels_of, parts_of, read_model, write_model
 from support.commandline import Parser, run, share
 from support.figures import new_figure
 from support.files import back_up, locked
@@ -46,21 +46,21 @@ def main():
 
 def try_all(path, jobs, output, calibrated):
     """Try the model at `path` on `jobs`, {name: (folder, trim)}; print the table; draw, calibrate, as it is told."""
-    network = read_model(path)
+    model = read_model(path)
     for folder, _ in jobs.values():
-        split_folders(folder, parts_of(network).labels)  # a mistake is said before any picture is read
-    found = {name: try_folder(network, *job) for name, job in jobs.items()}
-    print(report(path, network, found))
+        split_folders(folder, labels_of(model))  # a mistake is said before any picture is read
+    found = {name: try_folder(model, *job) for name, job in jobs.items()}
+    print(report(path, model, found))
     if output:
         for name, tried in found.items():
             save(draw_confusion(name, tried), output, f"confusion-{name.replace(', ', '-')}.png")
     if calibrated:
-        calibrate(path, network, [found[name] for name, (_, trim) in jobs.items() if not trim], output)
+        calibrate(path, model, [found[name] for name, (_, trim) in jobs.items() if not trim], output)
 
 
-def report(path, network, found):
+def report(path, model, found):
     """A table, a row for each of the Tried in `found`, by its name; and what each mixed up most."""
-    labels, output_sum = parts_of(network)[3:]
+    labels, output_sum = parts_of(model)[3:]
     rows, pairs = [], []
     for name, tried in found.items():
         figures, answers = figures_of(tried), tried.softmax.argmax(axis=1)
@@ -130,9 +130,9 @@ def calibration_error(confidence, right):
     return (counts * np.abs(sure - correct)).sum() / counts.sum()
 
 
-def calibrate(path, network, found, output):
+def calibrate(path, model, found, output):
     """Choose the output sum of the least calibration error on all pictures of some Tried; write it into the model."""
-    *_, labels, own = parts_of(network)
+    *_, labels, own = parts_of(model)
     outputs = np.concatenate([tried.outputs for tried in found])
     right = outputs.argmax(axis=1) == np.concatenate([tried.true for tried in found])
     errors = {total: calibration_error(confidences(outputs, total), right) for total in (own, *SUMS)}
@@ -141,7 +141,7 @@ def calibrate(path, network, found, output):
           f"the least, {errors[best]:.2%}, at {best:g}")  # fmt: skip
     if best != own:
         back_up(path)
-        write_model([*network[:3], labels, best], path)
+        write_model([*model[:3], labels, best], path)
         print(f"written: {path}, with an output sum of {best:g}; as it was: {path}.bak")
     if output:
         save(draw_reliability(outputs, right, dict.fromkeys((own, best))), output, "reliability.png")

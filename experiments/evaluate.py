@@ -22,8 +22,8 @@ def main():
     parser.add_argument("--trim", action="store_true", help="cut each picture to its ink first, scaled to 24 pixels")
     options = parser.parse_args()
 
-    network = read_model(options.model)
-    tried = try_folder(network, options.folder, options.trim)
+    model = read_model(options.model)
+    tried = try_folder(model, options.folder, options.trim)
     labels, counts = tried.labels, tried.counts
     present = " ".join(labels[index] for index in np.unique(tried.true))
     entropy = np.mean([*map(cnn.cross_entropy, tried.softmax, np.eye(len(labels))[tried.true])])
@@ -33,7 +33,7 @@ def main():
     as_one = right_as_one(labels, counts)
     if as_one is not None:
         print(f"right, both cases of a letter counting as one: {share(as_one, counts.sum())}")
-    print(f"mean cross entropy: {entropy:.4f}, at an output sum of {parts_of(network).output_sum:g}")
+    print(f"mean cross entropy: {entropy:.4f}, at an output sum of {parts_of(model).output_sum:g}")
     if tried.others:
         print(f"passed over, since the model has no such label: {' '.join(tried.others)}")
     print(f"\n{confusion_table(labels, counts)}")

@@ -14,13 +14,12 @@ import numpy as np
 
 import network
 import results
-from controller import KERNELS_ALPHA
 from experiments.reproduction import STEADY, SUMS, written
 from experiments.shared import count_right, markdown, save, train_all, training_parser
 from model import start_model
 from support.commandline import run
 from support.figures import new_figure
-from training import ALPHA, LABELS, generators, load_dataset
+from training import ALPHA, KERNELS_ALPHA, LABELS, generators, load_dataset
 
 ALL = {"alpha": KERNELS_ALPHA, "train_kernels": True, "alpha_decay": True}
 WAYS = {  # of training, with what each adds to the paper's settings
@@ -42,7 +41,7 @@ def main():
     options = parser.parse_args()
     folders = [folder for folder in (options.dataset, options.test) if folder]
     counts = [len(load_dataset(folder, LABELS)) for folder in folders]  # before training: a mistake is said at once
-    new_figure(1, 1)
+    new_figure(1, 1)  # and so is that matplotlib is missing
     os.makedirs(options.output, exist_ok=True)
 
     settings = {"generations": options.generations, "dataset": options.dataset}

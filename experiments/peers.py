@@ -9,14 +9,14 @@ import timeit
 import numpy as np
 
 import cnn
-from backpropagation import PIXELS
+from backpropagation import PIXEL_SCALE
 from model import OUTPUT_SUM, parts_of, start_model
 from support.commandline import ROOT
 from training import ALPHA, LABELS
 
 PICTURE = f"{ROOT}/dataset/0/img001-00001.png"
 STILL = 1e-12  # a learning rate at which what is measured stays the same
-ALPHAS = STILL * PIXELS, STILL, STILL
+ALPHAS = STILL * PIXEL_SCALE, STILL, STILL
 
 
 def per_call(function, times):

@@ -13,7 +13,7 @@ import numpy as np
 
 import cnn
 import results
-from experiments.shared import last_inputs, markdown, train_all, training_parser
+from experiments.shared import markdown, train_all, training_parser
 from metadata import find_right
 from model import parts_of, read_model
 from support.commandline import ROOT, run
@@ -61,9 +61,10 @@ def measure(test, model, rows):
 def try_out(model, pictures, output_sum, masks=None):
     """A model's mean cross entropy and percentage right on load_dataset()'s pictures; with `masks`, with dropout."""
     _, kernels_2, weights, labels, _ = parts_of(model)
-    one_hot, entropies, right = np.eye(len(labels)), [], []
-    for inputs, true in last_inputs(kernels_2, pictures, masks):
-        result = cnn.train_on(inputs, weights, one_hot[true], output_sum)
+    corners, one_hot, entropies, right = cnn.lay_out(kernels_2), np.eye(len(labels)), [], []
+    for maps, true in pictures:
+        flattened = cnn.second_layer(maps, corners, next(masks) if masks else cnn.KEEP_ALL)
+        result = cnn.last_layer(flattened, weights, one_hot[true], output_sum)
         entropies.append(result.cross_entropy)
         right.append(result.softmax.argmax() == true)
     return np.mean(entropies), 100 * np.mean(right)

@@ -14,7 +14,7 @@ import numpy as np
 
 import cnn
 from metadata import read_metadata
-from model import parts_of
+from model import labels_of
 from support.commandline import Parser, progress_line
 from support.figures import save_figure
 from support.files import InputError
@@ -68,13 +68,6 @@ def count_right(model, pictures):
     return sum(int(cnn.steps(pixels, model).softmax.argmax() == true) for pixels, true in pictures)
 
 
-def last_inputs(kernels_2, pictures, masks=None):
-    """What the last layer gets of each of load_dataset()'s pictures, (151,), and its label; masks: those of dropout."""
-    spread = cnn.lay_out(kernels_2)
-    for maps, true in pictures:
-        yield cnn.second_layer(maps, spread, next(masks) if masks else cnn.KEEP_ALL), true
-
-
 def on_all_cores(function, arguments, what):
     """Call function(*each) for each of `arguments` on all cores; how many are done is said on stderr: the results.
 
@@ -95,7 +88,6 @@ def on_all_cores(function, arguments, what):
         except BaseException as error:
             for worker in multiprocessing.active_children():
                 worker.kill()  # or they would do what is left first
-            show(last=True)
             if isinstance(error, BrokenProcessPool):
                 raise ChildProcessError("a worker was ended from outside; is there too little memory?") from None
             raise
@@ -121,12 +113,10 @@ def start_jobs(workers, function, arguments):
 def counted(items, what):
     """Each of the items in turn; how many are done is said on stderr."""
     show = progress_line(sys.stderr)
-    try:
-        for done, item in enumerate(items, 1):
-            yield item
-            show(f"{done:,} of {len(items):,} {what}")
-    finally:
-        show(last=True)
+    for done, item in enumerate(items, 1):
+        yield item
+        show(f"{done:,} of {len(items):,} {what}")
+    show(last=True)
 
 
 def markdown(rows):
@@ -154,15 +144,15 @@ class Tried(NamedTuple):
     counts: np.ndarray  # (n, n), [true label, answer]
 
 
-def try_folder(network, folder, trim=False):
+def try_folder(model, folder, trim=False):
     """Try a model on every picture of a folder of the form of dataset/, as Tried; trim: each is cut to its ink first.
 
     Raises InputError where the folder has none of the model's labels.
     """
-    labels = parts_of(network).labels
+    labels = labels_of(model)
     tried, others = split_folders(folder, labels)
     paths, true = zip(*((path, index) for index in tried for path in find_pictures(folder, labels[index])))
-    steps = (cnn.steps(cnn.read_pixels(path, trim), network) for path in counted(paths, "pictures"))
+    steps = (cnn.steps(cnn.read_pixels(path, trim), model) for path in counted(paths, "pictures"))
     outputs, softmax = map(np.array, zip(*((step.outputs, step.softmax) for step in steps)))
     counts = np.zeros((len(labels), len(labels)), int)
     np.add.at(counts, (true, softmax.argmax(axis=1)), 1)

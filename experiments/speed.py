@@ -20,13 +20,12 @@ import timeit
 import numpy as np
 
 import backpropagation
-from controller import KERNELS_ALPHA
 from experiments import peers
 from experiments.shared import counted, markdown, one_or_more
 from model import OUTPUT_SUM
 from support.commandline import ROOT, Parser, run
 from tests import reference  # the plain-loop version that the tests hold cnn.py against
-from training import ALPHA, LABELS, load_dataset, train
+from training import ALPHA, KERNELS_ALPHA, LABELS, load_dataset, train
 
 GENERATIONS = 30_000  # of training a round: about a second, so that writing has its share
 DATASET = os.path.join(ROOT, "dataset")

@@ -1,3 +1,4 @@
+// The page to draw on: the drawing, the answer, and every step of the network.
 "use strict";
 const square = $("square"), ink = square.getContext("2d");
 const sent = document.createElement("canvas"), copy = sent.getContext("2d");

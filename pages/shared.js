@@ -1,5 +1,5 @@
-"use strict";
 // What both pages use.
+"use strict";
 const $ = id => document.getElementById(id);
 const make = (tag, properties = {}, ...children) => {
   const element = Object.assign(document.createElement(tag), properties);

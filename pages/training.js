@@ -1,3 +1,4 @@
+// The page that follows a training: what GET /progress answers, as figures, graphs and weights.
 "use strict";
 const EVERY = 1500;  // milliseconds between two looks at the log
 const RUNNING = 5;  // seconds: a training writes about once a second
@@ -49,8 +50,9 @@ function state(found) {  // what goes on, and what to type
 }
 
 function duration(seconds) {
+  seconds = Math.round(seconds);
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
-  return hours ? `${hours} h ${minutes} min` : minutes ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.round(seconds)} s`;
+  return hours ? `${hours} h ${minutes} min` : minutes ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
 }
 
 function showFacts({generation, settings, rate, silent, recent: [error, right, count], started, log}) {

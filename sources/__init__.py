@@ -1,6 +1,7 @@
 """Where pictures come from: `python -m sources.chars74k` (the official archives), `python -m sources.fonts` (drawn).
 
-Here stands what the two share: the options that say which pictures, and how one is put into a data set.
+Here stands what the two share: the options that say which pictures, and how one is put into a data set. Only their
+tests import them.
 """
 
 from support.commandline import Parser  # isort: skip, it is to be first

@@ -43,7 +43,7 @@ def import_pictures(source, dataset, labels, per_label=None):
     counts, written, unreadable = dict.fromkeys(labels, 0), 0, 0
     show = progress_line(sys.stderr)
     with open_source(source) as files:
-        kind, found = find_pictures(files, source)
+        kind, found = recognise(files, source)
         start_dataset(dataset, kind)
         chosen = choose_pictures(found, labels, per_label)
         for done, (label, number, name, read) in enumerate(chosen, 1):
@@ -100,7 +100,7 @@ def unsafe(member):
     return next((reason for reason, found in reasons.items() if found), None)
 
 
-def find_pictures(files, source):
+def recognise(files, source):
     """The kind of archive that files are from, and of each picture (label, number, name, function that reads it).
 
     English/Fnt/Sample001/img001-00007.png is EnglishFnt's ("0", 7). Raises InputError where not all are of one kind.

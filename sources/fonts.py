@@ -300,7 +300,9 @@ def draw_varied(kinds, labels, per_label, rng):
     kinds, drawings, show = [list(fonts) for fonts in kinds], {}, progress_line(sys.stderr)
     for done, label in enumerate(labels):
         show(f"{done} of {len(labels)} labels drawn")
-        glyphs = [[(path, glyph) for path, glyph_of in fonts if (glyph := glyph_of(label))] for fonts in kinds]
+        glyphs = [
+            [(path, glyph) for path, glyph_of in fonts for glyph in [glyph_of(label)] if glyph] for fonts in kinds
+        ]
         turns = zip(*map(itertools.cycle, filter(None, glyphs)))
         of_label = {}
         for path, glyph in itertools.islice(itertools.chain.from_iterable(turns), TRIES * per_label):

@@ -15,6 +15,7 @@ from support import interrupted
 from support.files import InputError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LINES = []  # what progress_line() has returned
 PLAIN_EVERY = 5  # seconds between two lines of progress where nobody looks at a terminal
 
 
@@ -62,11 +63,17 @@ def run(main):
             print(f"{script_name()}: stopped, since nobody reads on what it prints", file=sys.stderr)
         sys.exit(1)
     except (InputError, OSError) as error:
-        print(f"{script_name()}: {explain(error)}", file=sys.stderr)
-        sys.exit(1)
+        leave(1, explain(error))
     except KeyboardInterrupt:
-        print(f"{script_name()}: stopped", file=sys.stderr)
-        sys.exit(130)
+        leave(130, "stopped")
+
+
+def leave(code, text):
+    """Leave with an exit code, and say why on stderr: on a line of its own, not on one of progress."""
+    for show in LINES:
+        show(last=True)
+    print(f"{script_name()}: {text}", file=sys.stderr)
+    sys.exit(code)
 
 
 def command(*arguments):
@@ -112,6 +119,7 @@ def progress_line(stream):
             print("  ".join(texts), file=stream, flush=True)
         said = now
 
+    LINES.append(show)
     return show
 
 

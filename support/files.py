@@ -17,6 +17,16 @@ class InputError(ValueError):
     """A file or setting that cannot be used. The message names it, what was expected and what to do."""
 
 
+@contextlib.contextmanager
+def _naming(path):
+    """An OSError in here names `path`, not the file beside it that is opened instead."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = path, None
+        raise
+
+
 def write_whole(path, data, sync=True):
     """Put the bytes `data` at `path`, whole or not at all: written beside it as `path`.new, synced, then renamed.
 
@@ -25,21 +35,20 @@ def write_whole(path, data, sync=True):
     """
     path = os.path.realpath(path)
     new = path + ".new"
-    try:
-        with open(new, "wb") as file:
-            file.write(data)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-        if os.path.exists(path):
-            shutil.copymode(path, new)
-        rename(new, path, sync)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.remove(new)
-        if isinstance(error, OSError):
-            error.filename, error.filename2 = path, None
-        raise
+    with _naming(path):
+        try:
+            with open(new, "wb") as file:
+                file.write(data)
+                if sync:
+                    file.flush()
+                    os.fsync(file.fileno())
+            if os.path.exists(path):
+                shutil.copymode(path, new)
+            rename(new, path, sync)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.remove(new)
+            raise
 
 
 def rename(old, new, sync=True):
@@ -75,7 +84,7 @@ def check_writable(path):
     if os.path.isdir(path):
         raise IsADirectoryError(21, "is a folder, expected a file", path)
     new = os.path.realpath(path) + ".new"
-    with open(new, "wb"):
+    with _naming(path), open(new, "wb"):
         pass
     os.remove(new)
     if os.path.exists(path) and not os.access(path, os.W_OK):
@@ -111,7 +120,8 @@ def locked(path):
     """
     name = f"{os.path.realpath(path)}.lock"
     while True:
-        file = open(name, "a+b")  # noqa: SIM115, closed below
+        with _naming(path):
+            file = open(name, "a+b")  # noqa: SIM115, closed below
         try:
             _lock(file)
         except (BlockingIOError, PermissionError):  # held; the second is how Windows says it

@@ -213,12 +213,12 @@ def assert_the_fast_way_agrees(pixels, made, right, output_sum, keep):
     before = [array.copy() for array in arrays]
     made = [*(array.astype(float) for array in before[:2]), before[2].astype(float).reshape(1, -1), made[3]]
     label = np.eye(len(made[3]))[right]
-    expected = backpropagation.gradients(pixels, made, label, output_sum, keep or cnn.KEEP_ALL)
-    step = cnn.steps(pixels, made, output_sum, keep or cnn.KEEP_ALL)
+    expected = backpropagation.gradients(pixels, made, label, output_sum, keep)
+    step = cnn.steps(pixels, made, output_sum, keep)
 
     alpha = 2.0**40  # so large a step that what it starts from no longer counts
     entropy, softmax = backpropagation.all_layers(*arrays, output_sum)(pixels, right, alpha, keep)
-    for index, share in enumerate((backpropagation.PIXELS, 1, 1)):
+    for index, share in enumerate((backpropagation.PIXEL_SCALE, 1, 1)):
         found = (before[index].astype(float) - arrays[index]) / (alpha * share)
         error = np.abs(found.reshape(expected[index].shape) - expected[index]).max() / np.abs(expected[index]).max()
         print("largest error, single precision", error)
@@ -232,10 +232,10 @@ def assert_the_fast_way_agrees(pixels, made, right, output_sum, keep):
 @pytest.mark.parametrize("dropout", [False, True])
 def test_the_fast_way_agrees_with_the_clear_one(rng, counts, outputs, output_sum, scale, dropout):
     made, pixels = new_model(rng, outputs, counts, scale), np.round(rng.random((32, 32)) * 255)
-    keep = None
+    keep = cnn.KEEP_ALL
     if dropout:
         keep = [(rng.random(shape) < 0.8).astype(np.float32) for shape in ((counts[0], 14, 14), (counts[1], 5, 5))]
-    right = cnn.steps(pixels, made, output_sum, keep or cnn.KEEP_ALL).softmax.argsort().tolist()[-2]
+    right = cnn.steps(pixels, made, output_sum, keep).softmax.argsort().tolist()[-2]
     assert_the_fast_way_agrees(pixels, made, right, output_sum, keep)
 
 
@@ -244,7 +244,7 @@ def test_the_fast_way_agrees_on_pictures_with_ties(dataset, rng, dropout):
     """On white paper all windows are the same, to the last bit with whole numbers: both ways take the first."""
     made = model.start_model(["0", "1"], rng)
     for path in sorted(dataset.rglob("*.png")):
-        keep = cnn.draw_masks(rng) if dropout else None
+        keep = cnn.draw_masks(rng) if dropout else cnn.KEEP_ALL
         assert_the_fast_way_agrees(cnn.read_pixels(path), made, int(path.parent.name), 10, keep)
 
 

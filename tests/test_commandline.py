@@ -1,6 +1,7 @@
 """support/commandline.py: the line that keeps up, durations, and commands to be typed next."""
 
 import io
+import itertools
 import os
 import shutil
 import sys
@@ -44,6 +45,20 @@ def test_a_line_keeps_up_as_often_as_it_may(monkeypatch, terminal):
     shown = "\rfirst  1234\r12345  1234\rlonger than a line\rend               \n"
     shown = shown if terminal else "first  1234  5\n12345  1234  5\nlonger than a line\nend\n"
     assert stream.getvalue() == shown
+
+
+def test_an_error_stands_on_a_line_of_its_own(monkeypatch):
+    monkeypatch.setattr(time, "monotonic", itertools.count().__next__)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    sys.stderr.isatty = lambda: True
+
+    def main():
+        commandline.progress_line(sys.stderr)("1 of 2")
+        raise commandline.InputError("bad")
+
+    with pytest.raises(SystemExit):
+        commandline.run(main)
+    assert sys.stderr.getvalue() == f"\r1 of 2\n{commandline.script_name()}: bad\n"
 
 
 def test_a_command_begins_with_the_python_that_runs_this(monkeypatch, tmp_path):

@@ -122,7 +122,7 @@ def test_labels_in_quotes_and_another_folder_are_told_what_to_do(tmp_path, run_s
     assert done.stderr.endswith(f"; start in {ROOT}, or name the folder that holds it (--dataset)\n")
     assert len(done.stderr.splitlines()) == 1
     done = run_script("controller.py", "--dataset", ROOT / "dataset", "--model", "absent/model.doc", cwd=tmp_path)
-    assert done.stderr.endswith(": No such file or directory; its folder is not there, make it first\n")
+    assert done.stderr.endswith("absent/model.doc: No such file or directory; its folder is not there, make it first\n")
     assert not list(tmp_path.iterdir())
 
 

@@ -200,3 +200,6 @@ def test_experiments_architecture(dataset, tmp_path, run_script):
     assert done.returncode == 0, done.stderr
     rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
     assert len(rows) == 2 + len(architecture.COUNTS)
+    for mistake in (["--labels", "0"], ["--labels", "0", "7"], ["--test", "absent"]):
+        done = run_script("experiments.architecture", *mistake, cwd=tmp_path)
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
