@@ -435,12 +435,23 @@ class Bounded(io.RawIOBase):
         return size
 
 
+def one_by_one(channel, request):
+    """A task of waitress's: where more was asked before this is answered, it is the last answer on its connection.
+
+    waitress would keep all the answers for who asks on and on and reads none, and its threads would wait for him.
+    """
+    if len(channel.requests) > 1:
+        request.headers["CONNECTION"] = "close"
+    return waitress.task.WSGITask(channel, request)
+
+
 def make_server(app, host, port):
     """The server at host and port (0: any that is free); its run() serves until Ctrl-C. Raises InputError."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         if waitress:
             logging.getLogger("waitress").setLevel(logging.CRITICAL + 1)
+            waitress.channel.HTTPChannel.task_class = staticmethod(one_by_one)
             return waitress.create_server(
                 app, host=address[0], port=port, threads=40, connection_limit=400, asyncore_use_poll=True,
                 channel_timeout=LIMIT, cleanup_interval=2, max_request_header_size=LARGEST_HEAD,

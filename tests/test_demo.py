@@ -466,6 +466,12 @@ def test_it_serves_the_page_and_answers(served):
     assert b'"label": "1"' in send(served, asked)
 
 
+def test_who_asks_on_before_he_is_answered_has_to_connect_anew(served):
+    answer = send(served, head(served) * 50)
+    assert 1 <= answer.count(b" 200 OK\r\n") <= 2
+    assert answer.endswith(b"</html>\n")
+
+
 @pytest.mark.parametrize(
     "lines",
     [
