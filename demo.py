@@ -19,6 +19,7 @@ import json
 import logging
 import os
 import socket
+import stat
 import sys
 import threading
 import time
@@ -90,8 +91,10 @@ def read_once(path, mark):
 
 
 def mark_of(path):
-    """What changes with a file's content, as text."""
+    """What changes with a file's content, as text. Raises InputError where it is none: a pipe may never be read."""
     found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode):
+        raise InputError(f"{path}: expected a file, found a folder, pipe or device")
     return f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}"
 
 
@@ -117,12 +120,12 @@ def choices(models):
 def samples_of(label):
     """Some pictures of a label from dataset/."""
     try:
-        paths = find_pictures(ours("dataset"), label)
-    except InputError:
+        paths = find_pictures(ours("dataset"), label) if Path(label).name == label else []  # no ../ leads elsewhere
+        chosen = paths[:: max(1, len(paths) // SAMPLES)][:SAMPLES]
+        return [{"label": label, "picture": f"data:image/png;base64,{in_base64(Path(path).read_bytes())}"}
+                for path in chosen]  # fmt: skip
+    except (InputError, OSError):
         return []
-    chosen = paths[:: max(1, len(paths) // SAMPLES)][:SAMPLES]
-    return [{"label": label, "picture": f"data:image/png;base64,{in_base64(Path(path).read_bytes())}"}
-            for path in chosen]  # fmt: skip
 
 
 def classify(data, model, inside=False):
@@ -200,6 +203,7 @@ class Training:
         """What GET /progress answers: see pages/training.js; of the graphs' dots those after generation `after`."""
         with self.lock:
             try:
+                mark_of(self.metadata_file)  # a pipe or device is refused
                 self.catch_up()
                 started, generation = read_header(self.metadata_file)
             except FileNotFoundError:
@@ -435,12 +439,23 @@ class Bounded(io.RawIOBase):
         return size
 
 
+def one_by_one(channel, request):
+    """A task of waitress's: where more was asked before this is answered, it is the last answer on its connection.
+
+    waitress would keep all the answers for who asks on and on and reads none, and its threads would wait for him.
+    """
+    if len(channel.requests) > 1:
+        request.headers["CONNECTION"] = "close"
+    return waitress.task.WSGITask(channel, request)
+
+
 def make_server(app, host, port):
     """The server at host and port (0: any that is free); its run() serves until Ctrl-C. Raises InputError."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         if waitress:
             logging.getLogger("waitress").setLevel(logging.CRITICAL + 1)
+            waitress.channel.HTTPChannel.task_class = staticmethod(one_by_one)
             return waitress.create_server(
                 app, host=address[0], port=port, threads=40, connection_limit=400, asyncore_use_poll=True,
                 channel_timeout=LIMIT, cleanup_interval=2, max_request_header_size=LARGEST_HEAD,

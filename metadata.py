@@ -6,16 +6,17 @@ generation: generation, label, cross entropy, softmax of the first label, predic
 
 import contextlib
 import io
-import math
 import os
 import re
 
 import numpy as np
 
+from model import LARGEST
 from support.files import InputError, write_whole
 
 HEADER = "Training started (unix time): {!r}\nCurrent generation: {:>12}\n\n\n"  # line 2 is written over in place
-BLOCK = 1 << 20  # bytes of a log that are read at once
+BLOCK = 1 << 20  # bytes of a log that are read at once, and of a line
+LONGEST = 255  # characters of a label, which is the name of a folder
 COLUMNS = ("generation", "label", "cross_entropy", "softmax", "predicted")
 AS_READ = [(name, "f8" if name in ("cross_entropy", "softmax") else "O") for name in COLUMNS]
 
@@ -122,17 +123,17 @@ class Follower:
         to_the_end: the file is whole, its last line needs no newline. Raises InputError, or OSError.
         """
         with open(self.path, "rb") as file:
-            mark = (os.fstat(file.fileno()).st_ino, file.readline())
+            mark = (os.fstat(file.fileno()).st_ino, file.readline(BLOCK))
             if mark != self._mark or not self._goes_on(file):
                 self._mark, self._place, self._line, self._columns, self._last = mark, 0, 0, None, b""
                 self.begun += 1
                 yield _block([])
-            file.seek(self._place)
-            while data := file.read(BLOCK):
-                data += file.readline()
+            while True:
+                file.seek(self._place)  # what was cut off may be whole by now
+                data = file.read(BLOCK) + file.readline(BLOCK)
                 whole = data if to_the_end else data[: data.rfind(b"\n") + 1]
                 if not whole:
-                    return  # a line is being written
+                    return  # nothing came, or a line is being written
                 rows = self._rows(whole.decode(errors="replace"))
                 self._place, self._last = self._place + len(whole), whole[-100:]
                 yield rows
@@ -147,8 +148,8 @@ class Follower:
         if self._columns == 5 and text.endswith("\n"):
             with contextlib.suppress(ValueError, OverflowError):
                 rows = _block(np.loadtxt(io.StringIO(text), AS_READ, comments=None, ndmin=1))
-                numbers = rows["cross_entropy"] + rows["softmax"]
-                if len(rows) == text.count("\n") and rows["generation"].min() >= 0 and np.isfinite(numbers).all():
+                numbers = np.abs(rows["cross_entropy"]) + np.abs(rows["softmax"])
+                if len(rows) == text.count("\n") and rows["generation"].min() >= 0 and (numbers < LARGEST).all():
                     self._line += len(rows)
                     return rows
         return _block([row for row in map(self._row, io.StringIO(text)) if row])
@@ -164,7 +165,8 @@ class Follower:
         try:
             generation, label, error, softmax, predicted = fields if self._columns == 5 else [*fields, ""]
             row = (int(generation), label, float(error), float(softmax), predicted)
-            if not (0 <= row[0] < 2**63 and math.isfinite(row[2]) and math.isfinite(row[3])):
+            fits = 0 <= row[0] < 2**63 and abs(row[2]) + abs(row[3]) < LARGEST  # what is nan is not
+            if not fits or max(len(label), len(predicted)) > LONGEST:
                 raise ValueError
         except ValueError:
             if not ended:
@@ -180,13 +182,15 @@ class Follower:
 def read_header(path):
     """When training started (unix time) and the current generation, as lines 1 and 2 say; None where they do not."""
     with open(path, encoding="utf-8", errors="replace") as file:
-        numbers = [re.findall(r"\d+(?:\.\d+)?", file.readline()) for _ in range(2)]
+        numbers = [re.findall(r"\d+(?:\.\d+)?", file.readline(BLOCK)) for _ in range(2)]
     started, generation = (float(found[-1]) if found and len(found[-1]) < 20 else None for found in numbers)
     return started, None if generation is None else int(generation)
 
 
 def _block(rows):
-    """Rows as an array; a label takes as much room as the longest needs."""
+    """Rows as an array; a label takes as much room as the longest needs. Raises ValueError where that is too much."""
     rows = np.array(rows, AS_READ)
-    types = [f"U{max(map(len, rows[name]), default=1)}" for name in ("label", "predicted")]
-    return rows.astype(list(zip(COLUMNS, ("i8", types[0], "f8", "f8", types[1]))))
+    lengths = [max(map(len, rows[name]), default=1) for name in ("label", "predicted")]
+    if max(lengths) > LONGEST:
+        raise ValueError
+    return rows.astype(list(zip(COLUMNS, ("i8", f"U{lengths[0]}", "f8", "f8", f"U{lengths[1]}"))))

@@ -6,6 +6,7 @@ is in one file, written whole, so that settings, generation and weights always b
 
 import hashlib
 import json
+import math
 import numbers
 import operator
 import os
@@ -18,8 +19,8 @@ from support.files import InputError, write_whole
 
 
 def number(value):
-    """A number, NumPy's too, as Python's."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+    """A number, NumPy's too, as Python's; none that is infinite, or nan."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not math.isfinite(value):
         raise ValueError("a number")
     return float(value)
 

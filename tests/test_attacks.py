@@ -178,6 +178,16 @@ def smuggled(port, end, stack):
     run_threads([(client,)] * 4, stack)
 
 
+def unread(port, end, stack):
+    """300 connections with 160 requests each, none of whose answers is read."""
+    asked = b"GET /choices HTTP/1.1\r\nHost: localhost:%d\r\n\r\n" % port
+    for _ in range(300):
+        connection = stack.enter_context(socket.socket())
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(asked * 160)
+
+
 def run_threads(calls, stack):
     """Run each (function, arguments...) in a thread; the stack's end waits for them, and raises what they raised."""
     errors = []
@@ -200,7 +210,7 @@ def run_threads(calls, stack):
         thread.start()
 
 
-ATTACKS = [stalled, kept_alive, large_headers, drip_fed, large_pictures, many_requests, smuggled]
+ATTACKS = [stalled, kept_alive, large_headers, drip_fed, large_pictures, many_requests, smuggled, unread]
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)

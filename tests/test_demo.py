@@ -155,6 +155,17 @@ def test_a_model_is_read_anew_when_its_file_changes_and_may_be_gone(tmp_path, rn
     assert ask(app, "/classify", ZERO)[0] == 503
 
 
+def test_a_model_whose_labels_lead_elsewhere_shows_nothing_from_there(tmp_path, rng):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "img001-00001.png").write_bytes(ONE)
+    path = tmp_path / "model.doc"
+    labels = [str(tmp_path / "elsewhere"), os.path.relpath(tmp_path / "elsewhere", ROOT / "dataset"), "<script>", ".."]
+    model.write_model(model.start_model(labels, rng), path)
+    content = ask(demo.make_application(str(path), "metadata.doc", "localhost"), "/choices")[2]
+    assert content["models"][0]["labels"] == labels
+    assert {sample["label"] for sample in content["samples"]} == set("0123456789")
+
+
 @pytest.mark.parametrize("path", ["/", "/training"])
 def test_a_page_fetches_nothing_from_elsewhere_and_lets_nothing_else_run(app, path):
     status, headers, content = ask(app, path)
@@ -389,6 +400,31 @@ def test_a_log_that_is_none_is_said(app, tmp_path):
         assert (status, "line 5: expected generation" in content["error"]) == (503, True)
 
 
+@pytest.mark.parametrize("name", ["metadata.doc", "metadata.doc.resume", "model.doc"])
+def test_a_pipe_or_folder_in_a_files_place_is_not_waited_for(tmp_path, name):
+    app = demo.make_application(str(tmp_path / "model.doc"), str(tmp_path / "metadata.doc"), "localhost")
+    metadata.start_log(tmp_path / "metadata.doc", 1.0)
+    for make in (os.mkdir, *([os.mkfifo] if hasattr(os, "mkfifo") else [])):
+        (tmp_path / name).unlink(missing_ok=True)
+        make(tmp_path / name)
+        status, _, content = ask(app, *(("/classify", ONE) if name == "model.doc" else ("/progress",)))
+        assert (status, f"{name}: expected a file" in content["error"]) == (503, True)
+        assert ask(app, "/choices")[0] == 200
+        if make is os.mkdir:
+            (tmp_path / name).rmdir()
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_settings_that_no_page_can_read_are_left_out(files, number):
+    write_log(files[0], 10).close()
+    settings = {"alpha": 0.1, "generations": 9, "labels": ["0"], "dataset": "d", "output_sum": 1, "seed": 1}
+    settings.update(dict.fromkeys(("alpha_decay", "average", "trim"), False))
+    kept = {**settings, "weights": [1.0], "generation": 2, "models": [], "pictures": ""}
+    for alpha, known in ((0.1, True), (number, False)):
+        (demo.Path(demo.path_of(files[0]))).write_text(json.dumps({**kept, "alpha": alpha}))
+        assert bool(demo.Training(*files).progress()["settings"]) == known
+
+
 def test_the_model_of_a_training_is_shown_and_seldom_read(files, rng, monkeypatch):
     training = demo.Training(*files)
     write_log(files[0], 20).close()
@@ -464,6 +500,12 @@ def test_it_serves_the_page_and_answers(served):
         assert f'"label": "{label}"'.encode() in answer
     asked = head(served, "POST /classify HTTP/1.1", f"Content-Length: {len(ONE)}", "Expect: 100-continue") + ONE
     assert b'"label": "1"' in send(served, asked)
+
+
+def test_who_asks_on_before_he_is_answered_has_to_connect_anew(served):
+    answer = send(served, head(served) * 50)
+    assert 1 <= answer.count(b" 200 OK\r\n") <= 2
+    assert answer.endswith(b"</html>\n")
 
 
 @pytest.mark.parametrize(

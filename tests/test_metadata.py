@@ -1,5 +1,7 @@
 """metadata.py: the form of the log, the authors' logs, and what is refused."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -160,6 +162,8 @@ def test_a_log_without_rows(tmp_path, content):
         "\0",
         f"{2**63} 0 0.5 0.5 0",
         "-1 0 0.5 0.5 0",
+        "1 0 1e308 0.5 0",
+        pytest.param("1 0 0.5 0.5 " + "x" * 256, id="a label too long"),
     ],
 )
 def test_anything_else_is_refused_with_its_line(tmp_path, line):
@@ -168,3 +172,39 @@ def test_anything_else_is_refused_with_its_line(tmp_path, line):
     path.write_bytes(path.read_bytes() + line.encode() + b"\n4 0 0.5 0.5 0\n")
     with pytest.raises(InputError, match=r"metadata\.doc, line 8: expected generation, label"):
         metadata.read_metadata(path)
+
+
+def test_one_long_label_does_not_make_every_row_as_long(tmp_path):
+    path = tmp_path / "metadata.doc"
+    metadata.start_log(path, 1.0)
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("1 0 0.5 0.5 0\n" * 40_000 + f"1 {'x' * 200_000} 0.5 0.5 0\n")
+    with pytest.raises(InputError, match=r"line 40005: expected generation, label"):
+        metadata.read_metadata(path)
+
+
+def test_a_line_that_ends_while_the_log_is_read_is_read_whole(tmp_path):
+    path = tmp_path / "metadata.doc"
+    write_log(path, ROWS)
+    with open(path, "ab", buffering=0) as file:
+        file.write(b"4 0 0.5")
+        blocks = metadata.Follower(path).blocks()
+        found = [next(blocks), next(blocks)]
+        file.write(b" 0.5 0\n5 0 0.5 0.5 0\n")
+        found += blocks
+    assert np.concatenate(found)["generation"].tolist() == [1, 2, 3, 4, 5]
+
+
+def test_a_line_without_an_end_is_not_read_to_its_end(tmp_path, monkeypatch):
+    path = tmp_path / "metadata.doc"
+    write_log(path, ROWS)
+    with open(path, "ab") as file:
+        file.write(bytes(5_000_000))
+    monkeypatch.setattr(metadata, "BLOCK", 1000)
+    follower = metadata.Follower(path)
+    tracemalloc.start()
+    for rows in (3, 0):
+        assert sum(map(len, follower.blocks())) == rows
+    assert metadata.read_header(path) == (1488888888.25, 3)
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
