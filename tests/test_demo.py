@@ -329,8 +329,10 @@ def test_only_what_came_since_is_read(files, monkeypatch):
     with contextlib.closing(write_log(files[0], 1000)) as log:
         training.progress()
         read = []
-        row = metadata.Follower._row
-        monkeypatch.setattr(metadata.Follower, "_row", lambda self, line: read.append(line) or row(self, line))
+        rows = metadata.Follower._rows
+        monkeypatch.setattr(
+            metadata.Follower, "_rows", lambda self, text: read.extend(text.splitlines()) or rows(self, text)
+        )
         append(log, 1001, 1002)
         training.progress()
     assert [line.split()[0] for line in read] == ["1001", "1002"]
