@@ -3,8 +3,9 @@
 The paper's program stops at the last layer (training.update); its theory chapter goes on ("Backpropagation", "The
 calculation for earlier weights"): what the loss does when a layer's result grows a little, its gradient, tells what it
 does when that layer's input grows a little, and its weights. So each step of cnn.steps() has a function here, named
-after it, which takes the gradient of the step's result and gives those of what went into it; gradients() calls them in
-reverse order. The loss is minus the natural logarithm of the right label's probability (oddity 7).
+after it, which takes the gradient of the step's result and gives those of what went into it: "To the sums" says whose
+it gives. gradients() calls them in reverse order. The loss is minus the natural logarithm of the right label's
+probability (oddity 7).
 
 >>> import backpropagation, model
 >>> read = model.read_model("models/shipped.doc")
@@ -58,7 +59,11 @@ def cross_entropy(softmax, label):
 
 
 def scale_outputs(gradient, outputs, output_sum):
-    """To the outputs before scaling, n -> n. Each output is part of the total, so each changes all the others."""
+    """To the outputs before scaling, n -> n. Each output is part of the total, so each changes all the others.
+
+    By the quotient rule output i x output_sum / total grows with output j by output_sum / total (where i is j), less
+    output i x output_sum / total^2 (for every i).
+    """
     outputs = np.array(outputs)
     total = outputs.sum()
     if total <= cnn.THRESHOLD:

@@ -3,9 +3,9 @@
     python cnn.py PICTURE... [--model models/shipped.doc] [--trim]
 
 prints each picture's label and its probability. Oddities of the paper that are kept on purpose are marked "Oddity N";
-docs/reproduction.md lists them by that number.
+docs/reproduction.md lists them by that number. The paper's worked examples stand at their functions, to be tried so:
 
->>> import cnn, model
+>>> import cnn, model, numpy as np
 >>> cnn.classify("my_digit.png", model.read_model("models/shipped.doc"))  # in a Python shell, from the project's folder
 """
 
@@ -33,7 +33,7 @@ SMALLEST = 1e-300  # a probability below this counts as this: a cross entropy is
 
 
 class Steps(NamedTuple):
-    """What each step of the network makes of a picture, in the paper's order."""
+    """What each step of the network makes of a picture, in the paper's order; n is the number of labels."""
 
     pixels: np.ndarray  # (32, 32)
     maps_1: np.ndarray  # (6, 28, 28), convolution 1 after ReLU
@@ -63,9 +63,10 @@ def cnn(image_path, model, label=None, training=False, *, output_sum=None, rng=N
 
     image_path: the path of a picture, or a PIL image, of any size and mode, which is fitted in memory; or an array
     (32, 32) or (32, 32, 3) of 0 to 255. model: what read_model() returns, or the listing of the paper's appendix.
-    output_sum: the model's own, unless it is given. While training, `label` is the one-hot vector (n,), `rng` a
-    numpy.random.Generator, from which dropout is drawn (without one chance decides), and Trained is returned. Raises
-    InputError for a picture, model, label or rng that is something else, OSError for a path that cannot be opened.
+    output_sum: the model's own, unless it is given. While training, `label` is the one-hot vector (n,), a 1 for the
+    right label and a 0 for each other, `rng` a numpy.random.Generator, from which dropout is drawn (without one chance
+    decides), and Trained is returned. Raises InputError for a picture, model, label or rng that is something else,
+    OSError for a path that cannot be opened.
     """
     pixels = read_pixels(image_path)
     if not training:
@@ -145,6 +146,11 @@ def convolve(maps, kernels):
     """Slide each kernel over the maps: no padding, stride 1, no bias. (m, h, w), (k, m * 25) -> (k, h - 4, w - 4).
 
     Oddity 2: the kernel is laid on the picture as it is, not flipped (a mathematician's cross-correlation).
+
+    >>> values = np.pad([[40, 42, 46], [46, 50, 55], [52, 56, 58]], 1)  # the paper's, with zeros around
+    >>> kernel = np.pad([[0, 1, 0], [0, 0, 0], [0, 0, 0]], 1)
+    >>> cnn.convolve(values.reshape(1, 5, 5), kernel.reshape(1, 25))
+    array([[[42]]])
     """
     windows = sliding_window_view(maps, (5, 5), axis=(1, 2))  # (m, h - 4, w - 4, 5, 5)
     _, height, width, _, _ = windows.shape
@@ -184,6 +190,13 @@ def fully_connected(flattened, weights):
     """For each output the sum of input x weight: (151,), (n, 151) -> n numbers.
 
     Oddity 5: the paper's theory chapter takes the mean; its program, and this, the sum (scale_outputs() evens it out).
+    So its outputs 3 and 2, from the inputs 4 and 10, are 6 and 4 here, after absolute(). Its neuron 2x + 1, 4x - 3, -x
+    has the weights 2, 4 and -1, and the bias 1 - 3 on a last input of 1.
+
+    >>> cnn.fully_connected(np.array([4, 10]), np.array([[0.5, 0.4], [0.25, -0.5]]))
+    [6.0, -4.0]
+    >>> cnn.fully_connected(np.array([3, 5, 1, 1]), np.array([[2, 4, -1, -2]]))
+    [23]
     """
     return weights.dot(flattened).tolist()
 
@@ -208,7 +221,13 @@ def scale_outputs(outputs, output_sum):
 
 
 def softmax(outputs):
-    """exp(output) as a share of their sum: n numbers -> n numbers. The largest is taken off first: no overflow."""
+    """exp(output) as a share of their sum: n numbers -> n numbers.
+
+    The largest output is taken off all first: the shares stay the same, and exp() of a large one is not too large.
+
+    >>> np.round(cnn.softmax([2, 5, 3]), 3)
+    array([0.042, 0.844, 0.114])
+    """
     largest = max(outputs)
     exponentials = [exp(output - largest) for output in outputs]
     total = sum(exponentials)
@@ -219,6 +238,11 @@ def cross_entropy(probabilities, label):
     """-sum(label x log10(probability)); 0 is certain and right. A label's 0s add nothing, and are passed over.
 
     Oddity 7: the logarithm is to base 10, while training's derivative is that of the natural one.
+
+    >>> round(cnn.cross_entropy([0.042, 0.844, 0.114], [0, 1, 0]), 6)  # the paper cuts it off: 0.07365
+    0.073658
+    >>> cnn.cross_entropy([0.1] * 10, [0, 0, 0, 1, 0, 0, 0, 0, 0, 0])  # random weights, ten labels
+    1.0
     """
     total = 0.0
     for share, probability in zip(label, probabilities):

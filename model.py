@@ -18,7 +18,7 @@ from support.files import InputError, write_whole
 
 INPUTS = 151  # of the fully connected layer: 6 maps x 5 x 5 values and the bias
 OUTPUT_SUM = 100  # of a model that names none: the paper's text; its published figures fit 10 (docs/reproduction.md)
-KERNEL_LENGTH = 1.4  # of a kernel that is to be trained; in layer 1 of 255, the largest pixel (docs/beyond.md)
+KERNEL_LENGTH = 1.4  # root of the sum of squares, of a kernel to be trained; in layer 1, for pixels to 255, 1.4 / 255
 LARGEST_SUM = 1_000_000  # that outputs can be scaled to
 AGAIN = "train again with python controller.py"
 LARGEST = 1e100  # what a trained weight never comes near; the network's sums stay finite below it

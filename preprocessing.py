@@ -25,8 +25,8 @@ TRIMMED = 24  # pixels, the longer side of trimmed ink: the height of the datase
 NOISE = 400  # a picture of more pixels than this at its longer side is smoothed before ink is looked for in it
 CONTRAST = 32  # grey levels, of 255, by which ink must be darker than its paper
 THIN, PEN = 2.5, 3  # pixels of 32: strokes thinner than the one are drawn as wide as the other
-LARGE = 3  # times as large as it will be, ink is when its strokes are measured and widened
-INK = 0.4  # of the contrast of the darkest ink: that of the lightest
+LARGE = 3  # ink is this many times its final size while its strokes are measured and widened
+INK = 0.4  # ink differs from its paper by this share of what the darkest pixel does, or more
 
 
 def fit(image, trim=False):
@@ -76,9 +76,9 @@ def in_8_bits(image):
 def cut_to_ink(image):
     """The part of an RGB image that holds ink, black on white whatever it was, as grey ("L"); one white pixel if none.
 
-    Paper is as light as the lightest quarter of the pixels begins. Ink is what differs from it INK times as much as the
-    darkest does, or more; three quarters of it become black. A large picture, a photo, is first smoothed for finding
-    both, so that noise and specks are not taken for ink.
+    Paper is as light as the darkest of the lightest quarter of pixels. Ink is what differs from it INK times as much as
+    the darkest pixel does, or more; its darker three quarters become black. A large picture, a photo, is first smoothed
+    for finding both, so that noise and specks are not taken for ink.
     """
     grey, blur = image.convert("L"), ImageFilter.BoxBlur(max(image.size) // NOISE)
     image = evenly_lit(grey, grey.filter(blur))
@@ -105,7 +105,7 @@ def with_pen(ink):
 
 
 def stroke_of(ink):
-    """How wide the strokes of dark ink on white ("L") are, in pixels: twice their area by the length of their edge."""
+    """How wide the strokes of dark ink on white ("L") are, in pixels: twice area / length of edge."""
     dark = np.pad(np.asarray(ink) < 128, 1)
     edge = (np.diff(dark, axis=0).sum() + np.diff(dark, axis=1).sum()) * np.pi / 4  # pi / 4: edges in all directions
     return 2 * dark.sum() / edge if edge else 0.0

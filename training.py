@@ -45,7 +45,7 @@ RECENT = 100  # generations, the paper's window for its mean cross entropy and i
 def train(alpha, generations, model_file, metadata_file, *, labels=tuple(LABELS), dataset="dataset",
           output_sum=OUTPUT_SUM, seed=None, alpha_decay=False, average=False, trim=False, dropout=True,
           train_kernels=False, jitter=False, resume=False, say=None, loading=None, progress=None):  # fmt: skip
-    """Train a model for a number of generations, one random image each, and return it.
+    """Train a model for a number of generations, one random picture each, and return it.
 
     alpha: the learning rate. seed: the same seed gives the same files; without one it is drawn. alpha_decay: alpha
     falls linearly to 0. average: model_file gets the mean of the weights over the last half of the generations, and

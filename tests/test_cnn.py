@@ -1,5 +1,6 @@
 """cnn.py: the paper's worked examples, agreement with plain loops, dropout's rates, and the edges."""
 
+import doctest
 import json
 
 import numpy as np
@@ -54,6 +55,13 @@ def test_worked_examples_of_softmax_and_cross_entropy():
     rounded = [0.042, 0.844, 0.114]  # the paper goes on with the rounded values, and cuts off the last digit
     assert cnn.cross_entropy(rounded, [0, 1, 0]) == pytest.approx(0.07365, abs=1e-5)
     assert cnn.cross_entropy([0.1] * 10, np.eye(10)[3]) == pytest.approx(1)
+
+
+def test_the_worked_examples_at_their_functions_print_what_they_say():
+    functions = cnn.convolve, cnn.fully_connected, cnn.softmax, cnn.cross_entropy
+    tests = [test for function in functions for test in doctest.DocTestFinder().find(function, globs=globals())]
+    results = [doctest.DocTestRunner().run(test) for test in tests]
+    assert [(result.failed, result.attempted) for result in results] == [(0, 3), (0, 2), (0, 1), (0, 2)]
 
 
 @pytest.mark.parametrize(("maps", "kernels"), [((1, 32, 32), (6, 25)), ((6, 14, 14), (6, 150)), ((2, 7, 9), (3, 50))])
