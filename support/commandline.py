@@ -92,7 +92,9 @@ def progress_line(stream):
     On a terminal the texts that do not fit are left out, the last first, so that none is cut. With last=True they are
     said at once, and the line is ended. Told nothing, it ends the line if there is one.
     """
-    terminal = stream.isatty()
+    if stream is None:  # closed from the start
+        return lambda *texts, last=False: None
+    terminal = stream.isatty() and "idlelib" not in sys.modules  # IDLE's shell cannot go back in a line
     width, said = 0, time.monotonic()
 
     def show(*texts, last=False):

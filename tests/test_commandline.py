@@ -24,6 +24,15 @@ def test_a_share_is_a_count_and_a_percentage():
     assert commandline.share(1930, 2000) == "1,930 of 2,000, 96.5%"
 
 
+def test_in_idle_and_without_a_screen_no_line_is_gone_back_in(monkeypatch):
+    stream = io.StringIO()
+    stream.isatty = lambda: True
+    monkeypatch.setitem(sys.modules, "idlelib", sys)
+    for target in (stream, None):
+        commandline.progress_line(target)("end", last=True)
+    assert stream.getvalue() == "end\n"
+
+
 @pytest.mark.parametrize("terminal", [False, True])
 def test_a_line_keeps_up_as_often_as_it_may(monkeypatch, terminal):
     now, stream = [100.0], io.StringIO()

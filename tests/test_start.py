@@ -119,6 +119,15 @@ def closed_pipe():
 
 
 @unix
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_nowhere_to_print(dataset, tmp_path, closed):
+    for words in (f"{ROOT}/controller.py --generations 50", f"-m experiments.evaluate {ROOT}/models/paper.doc dataset"):
+        done = subprocess.run(f"{sys.executable} {words} {closed}", shell=True, cwd=tmp_path, capture_output=True,
+                              env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, b""), words
+
+
+@unix
 @pytest.mark.parametrize(
     ("script", "arguments"),
     [
