@@ -447,8 +447,8 @@ def make_server(app, host, port):
                 max_request_body_size=LARGEST_BODY + 1, inbuf_overflow=LARGEST_BODY * 2, ident=None,
             )  # fmt: skip
         if not ipaddress.ip_address(address[0]).is_loopback:
-            raise InputError(f"--host {host}: others than this machine need waitress; pip install -r "
-                             f"{ours('requirements-demo.txt')}, or sudo apt install python3-waitress")  # fmt: skip
+            ways = f"{command('-m', 'pip', 'install', 'waitress')}, or sudo apt install python3-waitress"
+            raise InputError(f"--host {host}: others than this machine need waitress; install it with {ways}")
         OwnServer.address_family = family
         server = OwnServer(address[:2], OwnHandler)
         server.set_app(app)

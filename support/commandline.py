@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from support import interrupted
+from support import interrupted, python
 from support.files import InputError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -71,13 +71,13 @@ def run(main):
 
 def command(*arguments):
     """A command line to be typed next, quoted for the shell: the Python that runs this, then the arguments."""
-    python = sys.executable
+    first = python()
     for name in ("python", "python3"):
-        if shutil.which(name) == python:
-            python = name
-    if python.startswith(os.getcwd() + os.sep):
-        python = os.path.relpath(python)
-    words = [python, *map(os.fspath, arguments)]
+        if os.path.normcase(shutil.which(name) or "") == os.path.normcase(first):
+            first = name
+    if first.startswith(os.getcwd() + os.sep):
+        first = os.path.relpath(first)
+    words = [first, *map(os.fspath, arguments)]
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 

@@ -3,6 +3,7 @@
 import io
 import warnings
 
+from support import pip_install
 from support.files import InputError, write_whole
 
 
@@ -13,7 +14,7 @@ def new_figure(width, height, note=""):
             warnings.simplefilter("ignore")  # older versions use what newer ones of their parts advise against
             from matplotlib.figure import Figure  # noqa: PLC0415, an extra
     except ImportError:
-        ways = "pip install matplotlib, or sudo apt install python3-matplotlib"
+        ways = f"{pip_install('matplotlib')}, or sudo apt install python3-matplotlib"
         raise InputError(f"the graphs need matplotlib; install it with {ways}{note}") from None
     return Figure((width, height))
 

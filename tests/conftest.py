@@ -18,7 +18,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 signal.signal(signal.SIGINT, signal.default_int_handler)  # started in the background, Ctrl-C would be ignored below
 MATPLOTLIB = (
-    "the graphs need matplotlib; install it with pip install matplotlib, or sudo apt install python3-matplotlib"
+    f"the graphs need matplotlib; install it with {sys.executable} -m pip install matplotlib, or sudo apt install "
+    "python3-matplotlib"
 )
 
 

@@ -60,6 +60,7 @@ def test_a_command_begins_with_the_python_that_runs_this(monkeypatch, tmp_path):
     monkeypatch.setattr(shutil, "which", names.get)
     monkeypatch.setattr(os, "getcwd", lambda: "/home/me")
     chosen = {"/usr/bin/python3": "python3", "/usr/bin/python": "python", "/opt/python": "/opt/python",
+              "/opt/pythonw.exe": "/opt/python.exe",
               "/home/me/.venv/bin/python": ".venv/bin/python", "/home/mean/python": "/home/mean/python"}  # fmt: skip
     for python, word in chosen.items():
         monkeypatch.setattr(sys, "executable", python)

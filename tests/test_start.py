@@ -9,6 +9,7 @@ import pytest
 from conftest import ROOT
 
 import metadata
+import support
 import training
 from support import SCRIPTS
 from support.commandline import ROOT as OURS
@@ -53,6 +54,13 @@ def test_without_pillow_alone(tmp_path):
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert "pip install pillow, or sudo apt install python3-pil" in done.stderr
+
+
+def test_what_to_install_with_can_be_typed(monkeypatch):
+    words = {"/usr/bin/python3": "/usr/bin/python3 ", "C:/My Python/pythonw.exe": '"C:/My Python/python.exe" '}
+    for python, typed in words.items():
+        monkeypatch.setattr(sys, "executable", python)
+        assert support.pip_install("numpy") == f"{typed}-m pip install numpy"
 
 
 @STARTED
