@@ -462,9 +462,8 @@ def make_server(app, host, port):
                 max_request_body_size=LARGEST_BODY + 1, inbuf_overflow=LARGEST_BODY * 2, ident=None,
             )  # fmt: skip
         if not ipaddress.ip_address(address[0]).is_loopback:
-            ways = f"{sys.executable} -m pip install -r {ours('requirements-demo.txt')}"
-            raise InputError(f"--host {host}: others than this machine need waitress; {ways}, or sudo apt install "
-                             "python3-waitress")  # fmt: skip
+            ways = f"{command('-m', 'pip', 'install', 'waitress')}, or sudo apt install python3-waitress"
+            raise InputError(f"--host {host}: others than this machine need waitress; install it with {ways}")
         OwnServer.address_family = family
         server = OwnServer(address[:2], OwnHandler)
         server.set_app(app)

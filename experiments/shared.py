@@ -80,10 +80,10 @@ def on_all_cores(function, arguments, what):
         try:
             while waiting:
                 done, waiting = wait(jobs, 0.2, FIRST_EXCEPTION)
-                for job in done:
-                    job.result()
                 if stopped:
                     raise KeyboardInterrupt
+                for job in done:
+                    job.result()
                 show(f"{len(done)} of {len(jobs)} {what} done", last=not waiting)
         except BaseException as error:
             for worker in multiprocessing.active_children():
@@ -95,15 +95,16 @@ def on_all_cores(function, arguments, what):
 
 
 def new_workers():
-    """A Python for each core. Raises InputError where the system has no semaphores, which they need."""
+    """A Python for each core, which ignores Ctrl-C. Raises InputError where the system lacks semaphores for them."""
     try:
-        return ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))
+        spawn = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(None, spawn, signal.signal, (signal.SIGINT, signal.SIG_IGN))
     except (OSError, ImportError, NotImplementedError) as error:
         raise InputError(f"work on all cores needs semaphores, on Linux a writable /dev/shm ({error})") from None
 
 
 def start_jobs(workers, function, arguments):
-    """Submit all, with Ctrl-C ignored: the workers take that over, since it is their parent who ends them."""
+    """Submit all, with Ctrl-C ignored: the workers start with that, though not on Windows."""
     catch = signal.signal(signal.SIGINT, signal.SIG_IGN)
     jobs = [workers.submit(function, *each) for each in arguments]
     signal.signal(signal.SIGINT, catch)

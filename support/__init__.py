@@ -20,6 +20,17 @@ def end(code, text):
     os._exit(code)
 
 
+def python():
+    """The Python that runs this, as it is typed: IDLE's own on Windows, pythonw, would print nothing."""
+    return sys.executable.replace("pythonw.exe", "python.exe")
+
+
+def pip_install(what):
+    """The command that installs something for the Python that runs this."""
+    quote = '"' if " " in python() else ""
+    return f"{quote}{python()}{quote} -m pip install {what}"
+
+
 def interrupted(number, frame):
     """What Ctrl-C does until support.commandline.run()."""
     end(130, "stopped")
@@ -40,5 +51,5 @@ if STARTING:
         end(1, f"this needs Python 3.9 or newer, found {sys.version.split()[0]}; start it with another")
     for name, package in (("numpy", "numpy"), ("PIL", "pillow")):
         if importlib.util.find_spec(name) is None:
-            ways = f"{sys.executable} -m pip install {package}, or sudo apt install python3-{name.lower()}"
+            ways = f"{pip_install(package)}, or sudo apt install python3-{name.lower()}"
             end(1, f"this needs {package}, which this Python has not; install it with {ways}")

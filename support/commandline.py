@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from support import interrupted
+from support import interrupted, python
 from support.files import InputError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -78,13 +78,13 @@ def leave(code, text):
 
 def command(*arguments):
     """A command line to be typed next, quoted for the shell: the Python that runs this, then the arguments."""
-    python = sys.executable
+    first = python()
     for name in ("python", "python3"):
-        if shutil.which(name) == python:
-            python = name
-    if python.startswith(os.getcwd() + os.sep):
-        python = os.path.relpath(python)
-    words = [python, *map(os.fspath, arguments)]
+        if os.path.normcase(shutil.which(name) or "") == os.path.normcase(first):
+            first = name
+    if first.startswith(os.getcwd() + os.sep):
+        first = os.path.relpath(first)
+    words = [first, *map(os.fspath, arguments)]
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
@@ -99,7 +99,9 @@ def progress_line(stream):
     On a terminal the texts that do not fit are left out, the last first, so that none is cut. With last=True they are
     said at once, and the line is ended. Told nothing, it ends the line if there is one.
     """
-    terminal = stream.isatty()
+    if stream is None:  # closed from the start
+        return lambda *texts, last=False: None
+    terminal = stream.isatty() and "idlelib" not in sys.modules  # IDLE's shell cannot go back in a line
     width, said = 0, time.monotonic()
 
     def show(*texts, last=False):

@@ -1,9 +1,9 @@
 """Graphs, by matplotlib, an extra that nothing but the graphs needs. Not in the paper."""
 
 import io
-import sys
 import warnings
 
+from support import pip_install
 from support.files import InputError, write_whole
 
 
@@ -14,7 +14,7 @@ def new_figure(width, height, note=""):
             warnings.simplefilter("ignore")  # older versions use what newer ones of their parts advise against
             from matplotlib.figure import Figure  # noqa: PLC0415, an extra
     except ImportError:
-        ways = f"{sys.executable} -m pip install matplotlib, or sudo apt install python3-matplotlib"
+        ways = f"{pip_install('matplotlib')}, or sudo apt install python3-matplotlib"
         raise InputError(f"the graphs need matplotlib; install it with {ways}{note}") from None
     return Figure((width, height))
 

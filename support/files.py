@@ -60,8 +60,9 @@ def rename(old, new, sync=True):
         try:
             os.replace(old, new)
             break
-        except PermissionError:
+        except PermissionError as error:
             if os.name != "nt" or not pause:
+                error.filename, error.filename2 = new, None  # the one that is in use
                 raise
             time.sleep(pause)
     if sync:
@@ -130,9 +131,9 @@ def locked(path):
             file.close()
             raise InputError(f"{path}: process {holder} is training it; wait for it, or name other files") from None
         with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), os.stat(name)):
+            if not fcntl or os.path.samestat(os.fstat(file.fileno()), os.stat(name)):
                 break
-        file.close()  # its holder removed it between our open() and our lock
+        file.close()  # its holder removed it between our open() and our lock, as nobody can on Windows
     try:
         file.truncate(0)
         file.write(b"%d\n" % os.getpid())

@@ -25,6 +25,15 @@ def test_a_share_is_a_count_and_a_percentage():
     assert commandline.share(1930, 2000) == "1,930 of 2,000, 96.5%"
 
 
+def test_in_idle_and_without_a_screen_no_line_is_gone_back_in(monkeypatch):
+    stream = io.StringIO()
+    stream.isatty = lambda: True
+    monkeypatch.setitem(sys.modules, "idlelib", sys)
+    for target in (stream, None):
+        commandline.progress_line(target)("end", last=True)
+    assert stream.getvalue() == "end\n"
+
+
 @pytest.mark.parametrize("terminal", [False, True])
 def test_a_line_keeps_up_as_often_as_it_may(monkeypatch, terminal):
     now, stream = [100.0], io.StringIO()
@@ -66,6 +75,7 @@ def test_a_command_begins_with_the_python_that_runs_this(monkeypatch, tmp_path):
     monkeypatch.setattr(shutil, "which", names.get)
     monkeypatch.setattr(os, "getcwd", lambda: "/home/me")
     chosen = {"/usr/bin/python3": "python3", "/usr/bin/python": "python", "/opt/python": "/opt/python",
+              "/opt/pythonw.exe": "/opt/python.exe",
               "/home/me/.venv/bin/python": ".venv/bin/python", "/home/mean/python": "/home/mean/python"}  # fmt: skip
     for python, word in chosen.items():
         monkeypatch.setattr(sys, "executable", python)

@@ -155,6 +155,11 @@ def test_results_of_all_cores_stand_in_order(capsys):
         shared.on_all_cores(divmod, [(1, 1), (1, 0), (1, 2)], "divisions")
 
 
+def test_the_workers_ignore_ctrl_c_where_they_do_not_inherit_it():
+    with shared.new_workers() as workers:
+        assert workers.submit(signal.getsignal, signal.SIGINT).result() == signal.SIG_IGN
+
+
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), ImportError("no sem_open")])
 def test_without_semaphores_one_line(monkeypatch, error):
     def refuse(*_, **__):

@@ -533,3 +533,56 @@ def test_another_place_of_the_pictures_is_remembered(dataset, tmp_path):
     moved = dataset.rename(tmp_path / "moved")
     train(tmp_path, 100, resume=True, dataset=moved)
     assert kept_in(tmp_path).settings["dataset"] == str(moved)
+
+
+class Windows:
+    """The os module as on Windows, where so many renames fail since somebody has the file open."""
+
+    name = "nt"
+
+    def __init__(self, fail=0):
+        self.fail = fail
+
+    def __getattr__(self, name):
+        return getattr(os, name)
+
+    def replace(self, old, new):
+        self.fail -= 1
+        if self.fail >= 0:
+            raise PermissionError(13, "Permission denied", old, None, new)
+        os.replace(old, new)
+
+
+def test_a_scanner_or_an_editor_has_a_file_open(tmp_path, monkeypatch):
+    path, backup = tmp_path / "a.doc", tmp_path / "a.doc.bak"
+    monkeypatch.setattr(files_module.time, "sleep", lambda _: None)
+    for fail in (1, 3, 4):
+        monkeypatch.setattr(files_module, "os", os)
+        files_module.write_whole(path, b"before")
+        backup.unlink(missing_ok=True)
+        for function, target in ((lambda: files_module.back_up(path), backup),
+                                 (lambda: files_module.write_whole(path, b"after"), path)):  # fmt: skip
+            monkeypatch.setattr(files_module, "os", Windows(fail))
+            if fail < 4:
+                function()
+            else:
+                with pytest.raises(PermissionError) as error:
+                    function()
+                assert (error.value.filename, error.value.filename2) == (str(target), None)
+        assert path.read_bytes() == (b"after" if fail < 4 else b"before")
+        assert backup.exists() == (fail < 4)
+
+
+def test_a_lock_on_windows_needs_no_file_numbers(tmp_path, monkeypatch):
+    class Msvcrt:
+        LK_NBLCK = 2
+
+        def locking(self, descriptor, mode, count):
+            assert os.lseek(descriptor, 0, os.SEEK_CUR) > 1000
+
+    monkeypatch.setattr(files_module, "fcntl", None)
+    monkeypatch.setattr(files_module, "msvcrt", Msvcrt(), raising=False)
+    monkeypatch.setattr(os.path, "samestat", lambda *_: False)  # as on some of its disks
+    with locked(tmp_path / "a"):
+        assert (tmp_path / "a.lock").read_text() == f"{os.getpid()}\n"
+    assert list(tmp_path.iterdir()) == []

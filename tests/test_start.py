@@ -9,6 +9,7 @@ import pytest
 from conftest import ROOT
 
 import metadata
+import support
 import training
 from support import SCRIPTS
 from support.commandline import ROOT as OURS
@@ -53,6 +54,13 @@ def test_without_pillow_alone(tmp_path):
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert "pip install pillow, or sudo apt install python3-pil" in done.stderr
+
+
+def test_what_to_install_with_can_be_typed(monkeypatch):
+    words = {"/usr/bin/python3": "/usr/bin/python3 ", "C:/My Python/pythonw.exe": '"C:/My Python/python.exe" '}
+    for python, typed in words.items():
+        monkeypatch.setattr(sys, "executable", python)
+        assert support.pip_install("numpy") == f"{typed}-m pip install numpy"
 
 
 @STARTED
@@ -116,6 +124,15 @@ def closed_pipe():
     reading, writing = os.pipe()
     os.close(reading)
     return writing
+
+
+@unix
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_nowhere_to_print(dataset, tmp_path, closed):
+    for words in (f"{ROOT}/controller.py --generations 50", f"-m experiments.evaluate {ROOT}/models/paper.doc dataset"):
+        done = subprocess.run(f"{sys.executable} {words} {closed}", shell=True, cwd=tmp_path, capture_output=True,
+                              env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, b""), words
 
 
 @unix
