@@ -5,7 +5,7 @@ calculation for earlier weights"): what the loss does when a layer's result grow
 does when that layer's input grows a little, and its weights. So each step of cnn.steps() has a function here, named
 after it, which takes the gradient of the step's result and gives those of what went into it: "To the sums" says whose
 it gives. gradients() calls them in reverse order. The loss is minus the natural logarithm of the right label's
-probability (oddity 7).
+probability (oddity 7). It stands on cnn.py; training.py and experiments/ import it.
 
 >>> import backpropagation, model
 >>> read = model.read_model("models/shipped.doc")

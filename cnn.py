@@ -7,6 +7,8 @@ docs/reproduction.md lists them by that number. The paper's worked examples stan
 
 >>> import cnn, model, numpy as np
 >>> cnn.classify("my_digit.png", model.read_model("models/shipped.doc"))  # in a Python shell, from the project's folder
+
+It stands on preprocessing.py and model.py; what trains, shows or measures imports it.
 """
 
 from support.commandline import Parser, explain, run  # isort: skip, it is to be first

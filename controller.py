@@ -1,6 +1,8 @@
 """The command that trains: the paper's settings as defaults, progress on screen (the paper's controller.py).
 
-python controller.py [--help]
+    python controller.py [--help]
+
+Nothing but its tests imports it.
 """
 
 from support.commandline import Parser, command, duration, ours, progress_line, run, share  # isort: skip, it is to be first

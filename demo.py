@@ -6,6 +6,7 @@ GET / is pages/draw.html, GET /training is pages/training.html. POST /classify?m
 JSON: {"label": "0", "probabilities": {"0": 0.98, "1": 0.02}, "blank": false}; with &inside=1 also each step's numbers.
 GET /choices lists the models and some pictures to try; GET /progress?after=N says how a training goes on. Nothing that
 is sent is kept. waitress serves, where it is installed (requirements-demo.txt), otherwise Python's own wsgiref.
+Nothing but its tests imports it.
 """
 
 from support.commandline import ROOT, Parser, command, explain, ours, run  # isort: skip, it is to be first

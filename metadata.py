@@ -2,6 +2,8 @@
 
 Line 1 is when training started (unix time), line 2 the current generation, then two blank lines, then one line a
 generation: generation, label, cross entropy, softmax of the first label, predicted label.
+
+It stands on model.py and support/; training.py writes with it, results.py, demo.py and experiments/ read with it.
 """
 
 import contextlib

@@ -1,5 +1,7 @@
 """The model: the hand-set kernels, the start model, and reading and writing model.doc (the paper's appendix).
 
+It stands on support/ alone; whatever needs a model imports it.
+
 A model is a list: the kernels of convolution 1 (6, 25) and of convolution 2 (6, 150), the fully connected weights
 (1, n * 151), output by output, and, if its file names them, the n labels and the output sum it was trained with.
 

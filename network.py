@@ -3,7 +3,7 @@ explanation of a convolutional network).
 
     python network.py PICTURE [--model model.doc] [--trim] [--output network.png]
 
-Needs matplotlib (requirements-graphs.txt).
+Needs matplotlib (requirements-graphs.txt). Only experiments/ imports it.
 """
 
 from support.commandline import Parser, run  # isort: skip, it is to be first

@@ -3,6 +3,7 @@
     python preprocessing.py PICTURE... [--output DIR] [--trim]
 
 As in the paper, a picture is written over its original, unless --output names a folder; the original is kept as .bak.
+It stands on support/ alone; cnn.py and what stands above that imports it.
 """
 
 from support.commandline import Parser, explain, run  # isort: skip, it is to be first

@@ -3,6 +3,7 @@
     python results.py [metadata.doc] [--output DIR] [--window 100]
 
 Writes cross_entropy.png and right.png, which need matplotlib (requirements-graphs.txt); the summary needs none.
+Only experiments/ imports it.
 """
 
 from support.commandline import Parser, duration, run, share  # isort: skip, it is to be first

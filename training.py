@@ -2,6 +2,8 @@
 
 >>> import training
 >>> training.train(0.000000005, 10000, "model.doc", "metadata.doc")  # in a Python shell, from the project's folder
+
+It stands on all layers' files; controller.py, results.py and experiments/ import it.
 """
 
 import contextlib
@@ -258,7 +260,9 @@ def model_of(state):
 def lock_order(model_file, metadata_file):
     """The two paths, always in one order, so that of two trainings one gets both. No file may have two uses."""
     model_file, metadata_file = os.path.realpath(model_file), os.path.realpath(metadata_file)
-    if metadata_file in (model_file, f"{model_file}.last") or model_file == path_of(metadata_file):
+    models = {f"{model_file}{end}" for end in ("", ".last", ".bak", ".last.bak")}
+    logs = {f"{metadata_file}{end}" for end in ("", ".bak")}
+    if models & {*logs, *map(path_of, logs)}:
         raise InputError(f"{model_file}: expected two files, for the model and for its log; name another")
     return sorted([model_file, metadata_file])
 

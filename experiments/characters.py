@@ -61,15 +61,16 @@ def try_all(path, jobs, output, calibrated):
 def report(path, model, found):
     """A table, a row for each of the Tried in `found`, by its name; and what each mixed up most."""
     labels, output_sum = parts_of(model)[3:]
-    rows, pairs = [], []
+    columns, pairs = {}, []
     for name, tried in found.items():
-        figures, answers = figures_of(tried), tried.softmax.argmax(axis=1)
-        shares = [share(*figure) if figure[1] else "-" for figure in figures.values()]
-        error = calibration_error(tried.softmax.max(axis=1), answers == tried.true)
-        rows.append([name, f"{len(tried.true):,}", *shares, f"{error:.1%}"])
+        error = calibration_error(tried.softmax.max(axis=1), tried.softmax.argmax(axis=1) == tried.true)
+        figures = {what: share(*figure) if figure[1] else "-" for what, figure in figures_of(tried).items()}
+        row = {"folder": name, "pictures": f"{len(tried.true):,}", **figures, "calibration error": f"{error:.1%}"}
+        for what, text in row.items():
+            columns.setdefault(what, [what]).append(text)
         pairs.append(f"{name}: mixed up most: {mixed_up(labels, tried.counts) or 'none'}")
     head = f"{path}, output sum {output_sum:g}, on the pictures of its {len(labels)} labels, without dropout"
-    return "\n\n".join([head, markdown([["folder", "pictures", *figures, "calibration error"], *rows]), *pairs])
+    return "\n\n".join([head, markdown(list(zip(*columns.values()))), *pairs])
 
 
 def figures_of(tried):

@@ -523,7 +523,7 @@ def test_the_last_weights_are_kept_and_no_file_has_two_uses(dataset, tmp_path):
     last = (tmp_path / "model.doc.last").read_bytes()
     train(tmp_path, 50, average=True, seed=2)
     assert (tmp_path / "model.doc.last.bak").read_bytes() == last
-    for model_file, log in (("m", "m.last"), ("l.resume", "l")):
+    for model_file, log in (("m", "m.last"), ("l.resume", "l"), ("l.bak", "l"), ("m", "m.bak"), ("l.bak.resume", "l")):
         with pytest.raises(InputError, match="expected two files"):
             training.train(5e-9, 10, tmp_path / model_file, tmp_path / log, dataset=dataset)
 
