@@ -293,9 +293,9 @@ def draw_sets(fonts, labels, per_label, rng):
 
 
 def draw_varied(kinds, labels, per_label, rng):
-    """Up to `per_label` varied Drawings of each label, no two alike: from each kind of fonts in turn, and each font.
+    """Up to `per_label` Drawings of each label, no two alike: a plain one of each font, then varied ones.
 
-    kinds: lists of fonts.
+    kinds: lists of fonts. The varied ones are from each kind in turn, and in it from each font.
     """
     kinds, drawings, show = [list(fonts) for fonts in kinds], {}, progress_line(sys.stderr)
     for done, label in enumerate(labels):
@@ -303,10 +303,12 @@ def draw_varied(kinds, labels, per_label, rng):
         glyphs = [
             [(path, glyph) for path, glyph_of in fonts for glyph in [glyph_of(label)] if glyph] for fonts in kinds
         ]
-        turns = zip(*map(itertools.cycle, filter(None, glyphs)))
+        plain = (draw_one(path, label, glyph) for path, glyph in itertools.chain(*glyphs))
+        turns = itertools.chain.from_iterable(zip(*map(itertools.cycle, filter(None, glyphs))))
+        turns = itertools.islice(turns, TRIES * per_label)
+        varied = (draw_one(path, label, glyph, choose_variation(glyph, rng)) for path, glyph in turns)
         of_label = {}
-        for path, glyph in itertools.islice(itertools.chain.from_iterable(turns), TRIES * per_label):
-            drawing = draw_one(path, label, glyph, choose_variation(glyph, rng))
+        for drawing in itertools.chain(plain, varied):
             of_label.setdefault(mark(drawing), drawing)
             if len(of_label) == per_label:
                 break
@@ -452,9 +454,9 @@ def parse_options():
     add("--fonts", nargs="+", default=FONT_FOLDERS, metavar="DIR", help="folders of fonts (default: the system's)")
     add("--from", dest="list", metavar="FILE", help="draw what FILE, a data set's fonts.txt, lists")
     add("--seed", type=int, default=1, help="which fonts of a family, in which order (default: 1)")
-    add("--vary", action="store_true", help="24 pixels at the longer side, and each font several times, with strokes "
-        "like a pen's, turned, slanted and stretched a little")  # fmt: skip
-    add("--hands", nargs="+", default=(), metavar="DIR", help="folders of handwriting: with --vary, every other "
+    add("--vary", action="store_true", help="24 pixels at the longer side, and beyond each font's plain picture "
+        "more, with strokes like a pen's, turned, slanted and stretched a little")  # fmt: skip
+    add("--hands", nargs="+", default=(), metavar="DIR", help="folders of handwriting: every other varied "
         "picture is drawn from these")  # fmt: skip
     add("--hold-out", type=float, default=0, metavar="SHARE", help="draw this share of the font families, 0 to 1, into "
         "DIR-held-out instead (default: 0)")  # fmt: skip

@@ -175,8 +175,9 @@ def test_every_other_picture_is_handwriting(glyph, rng):
         [(f"{kind}{number}.ttf", lambda label, turn=turn: glyph.rotate(turn)) for number, turn in enumerate(turns)]
         for kind, turns in (("plain", range(0, 90, 15)), ("hand", (100, 130)))
     ]
-    paths = [drawing.path for drawing in draw_varied(kinds, ["0"], 8, rng).values()]
-    assert sum(path.startswith("hand") for path in paths) in (3, 4)
+    paths = [drawing.path for drawing in draw_varied(kinds, ["0"], 16, rng).values()]
+    assert [path.startswith("hand") for path in paths[:8]] == [False] * 6 + [True] * 2  # plain ones
+    assert sum(path.startswith("hand") for path in paths[8:]) in (3, 4, 5)
 
 
 def test_a_set_is_whole_and_unlike_the_others(glyph, rng):
