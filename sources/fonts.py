@@ -58,6 +58,7 @@ MARGIN = GLYPH // 4  # pixels around it, room for thicker strokes, turning and s
 STROKES = (2.2, 4.2)  # pixels of 32, wide: what pens draw
 PEN_SHARE = 0.7  # of the varied pictures: drawn with such strokes; the others keep their font's
 WIDEST = 9  # pixels of the glyph: the side of the filter that changes strokes most
+HANDS = 3  # varied pictures of handwriting for each one of the other fonts
 TRIES = 3  # drawings for each picture asked for, since many of them are alike
 LEAST_INK = 0.4  # a stroke made thinner keeps at least this share of its ink; otherwise it stays as it is
 TURN, SLANT, STRETCH = 4.0, 0.10, 0.08  # standard deviations: degrees, across per down, natural logarithm of the ratio
@@ -295,7 +296,8 @@ def draw_sets(fonts, labels, per_label, rng):
 def draw_varied(kinds, labels, per_label, rng):
     """Up to `per_label` Drawings of each label, no two alike: a plain one of each font, then varied ones.
 
-    kinds: lists of fonts. The varied ones are from each kind in turn, and in it from each font.
+    kinds: lists of fonts, the last one handwriting. The varied ones are of one font of the first and of HANDS of the
+    last, in turn.
     """
     kinds, drawings, show = [list(fonts) for fonts in kinds], {}, progress_line(sys.stderr)
     for done, label in enumerate(labels):
@@ -304,7 +306,8 @@ def draw_varied(kinds, labels, per_label, rng):
             [(path, glyph) for path, glyph_of in fonts for glyph in [glyph_of(label)] if glyph] for fonts in kinds
         ]
         plain = (draw_one(path, label, glyph) for path, glyph in itertools.chain(*glyphs))
-        turns = itertools.chain.from_iterable(zip(*map(itertools.cycle, filter(None, glyphs))))
+        cycles = [itertools.cycle(found) for found in glyphs if found]
+        turns = itertools.chain.from_iterable(zip(*cycles[:1], *cycles[1:] * HANDS))
         turns = itertools.islice(turns, TRIES * per_label)
         varied = (draw_one(path, label, glyph, choose_variation(glyph, rng)) for path, glyph in turns)
         of_label = {}
@@ -456,8 +459,8 @@ def parse_options():
     add("--seed", type=int, default=1, help="which fonts of a family, in which order (default: 1)")
     add("--vary", action="store_true", help="24 pixels at the longer side, and beyond each font's plain picture "
         "more, with strokes like a pen's, turned, slanted and stretched a little")  # fmt: skip
-    add("--hands", nargs="+", default=(), metavar="DIR", help="folders of handwriting: every other varied "
-        "picture is drawn from these")  # fmt: skip
+    add("--hands", nargs="+", default=(), metavar="DIR", help="folders of handwriting: three of four varied "
+        "pictures are drawn from these")  # fmt: skip
     add("--hold-out", type=float, default=0, metavar="SHARE", help="draw this share of the font families, 0 to 1, into "
         "DIR-held-out instead (default: 0)")  # fmt: skip
     options = parse(parser)
