@@ -271,10 +271,9 @@ def test_varied_with_families_held_out(fonts, tmp_path, run_script):
         assert len(training) == 20
         assert unseen
         assert not training & unseen
-    names = [
-        line.split("\t")[2] for line in (tmp_path / "a" / "fonts.txt").read_text().splitlines() if line[0] in labels
-    ]
-    assert 0.4 < np.mean([(second / os.path.basename(name)).exists() for name in names]) < 0.6
+    lines = [line.split("\t") for line in (tmp_path / "a" / "fonts.txt").read_text().splitlines() if line[0] != "#"]
+    varied = [(second / os.path.basename(line[2])).exists() for line in lines if " " in line[-1]]
+    assert 0.6 < np.mean(varied) < 0.9  # three of four
     for end in ("", "-held-out"):  # what fonts.txt lists draws it again
         listed, again = f"a{end}/fonts.txt", f"again{end}"
         done = run_script("sources.fonts", "--from", listed, "--dataset", again, "--fonts", fonts, cwd=tmp_path)
