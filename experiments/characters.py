@@ -22,6 +22,7 @@ from support.figures import new_figure
 from support.files import back_up, locked
 
 BINS = 15  # of equal width, from probability 0 to 1
+FEW = 10  # pictures; a bin with fewer of them is not drawn
 SUMS = [float(f"{total:.3g}") for total in np.geomspace(1, 100_000, 400)]  # that --calibrate chooses from
 CELL, MARGIN = 0.17, 0.6  # inches, of a confusion picture: two digits fit into a cell; labels and titles around all
 
@@ -155,13 +156,15 @@ def draw_reliability(outputs, right, sums):
     axes.plot((0, 100), (0, 100), color="0.7", label="as sure as it is right")
     for total, colour in zip(sums, ("orange", "blue")):
         confidence = confidences(outputs, total)
-        counts, sure, correct = bins_of(confidence, right)
+        shown = [values for values in zip(*bins_of(confidence, right)) if values[0] >= FEW]
         label = f"output sum {total:g}: error {calibration_error(confidence, right):.1%}"
-        axes.plot(100 * sure, 100 * correct, "o-", color=colour, label=label)
-    for count, x, y in zip(counts, 100 * sure, 100 * correct):
-        axes.annotate(f"{count:,}", (x, y), (5, -9), textcoords="offset points", size=7)
+        axes.plot([100 * sure for _, sure, _ in shown], [100 * correct for *_, correct in shown], "o-", color=colour,
+                  label=label)  # fmt: skip
+    for count, sure, correct in shown:
+        axes.annotate(f"{count:,.0f}", (100 * sure, 100 * correct), (5, -9), textcoords="offset points", size=7)
     axes.set(xlabel="probability of the answer (%)", ylabel="right (%)", xlim=(0, 107), ylim=(-5, 105))
-    axes.set_title(f"{len(right):,} pictures in {BINS} bins; how many are in each, at {total:g}", size=10)
+    title = f"{len(right):,} pictures in {BINS} bins; how many are in each of {FEW} or more, at {total:g}"
+    axes.set_title(title, size=10)
     axes.legend(loc="upper left", frameon=False)
     axes.grid(color="0.9")
     return figure

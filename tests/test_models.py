@@ -10,7 +10,7 @@ import model
 from preprocessing import fit
 from support.pictures import CHARACTERS, find_pictures
 
-MODELS = {"shipped": ("01", 100), "paper": ("01", 10), "digits": ("0123456789", 381), "characters": (CHARACTERS, 340)}
+MODELS = {"shipped": ("01", 100), "paper": ("01", 10), "digits": ("0123456789", 98.3), "characters": (CHARACTERS, 360)}
 
 
 @pytest.mark.parametrize("name", MODELS)
