@@ -143,9 +143,11 @@ def test_ctrl_c_leaves_both_files_complete(dataset, tmp_path, number):
     assert len(model.read_model(tmp_path / "model.doc")) == 5
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
 def test_on_a_terminal_one_line_keeps_up(dataset, tmp_path):
-    ours, theirs = os.openpty()
+    try:
+        ours, theirs = os.openpty()
+    except (AttributeError, OSError):
+        pytest.skip("no pseudo-terminals here, as on Windows and in a bare chroot")
     process = subprocess.Popen([sys.executable, ROOT / "controller.py", "--generations", "100000000", "--seed", "1"],
                                cwd=tmp_path, stdout=theirs, env={**os.environ, "COLUMNS": "80"})  # fmt: skip
     os.close(theirs)
