@@ -55,7 +55,7 @@ LEAN = (0.5, 0.5)  # pixels right and down: of an odd number of pixels around a 
 # Varied pictures.
 GLYPH = 3 * TRIMMED  # pixels, the longer side of the glyph that is varied
 MARGIN = GLYPH // 4  # pixels around it, room for thicker strokes, turning and slanting
-STROKES = (2.2, 4.2)  # pixels of 32, wide: what pens draw
+PEN_WIDTHS = (2.2, 4.2)  # pixels of 32, wide: what pens draw
 PEN_SHARE = 0.7  # of the varied pictures: drawn with such strokes; the others keep their font's
 WIDEST = 9  # pixels of the glyph: the side of the filter that changes strokes most
 HANDS = 3  # varied pictures of handwriting for each one of the other fonts
@@ -237,7 +237,7 @@ def choose_variation(glyph, rng):
     """What vary() does to the glyph, at random: pen, turn, slant, stretch. PEN_SHARE get strokes as wide as pens'."""
     pen = 0
     if rng.random() < PEN_SHARE:
-        stroke = rng.uniform(*STROKES) * GLYPH / TRIMMED  # pixels of the glyph
+        stroke = rng.uniform(*PEN_WIDTHS) * GLYPH / TRIMMED  # pixels of the glyph
         change = 2 * round((stroke - stroke_of(scaled(glyph, GLYPH / max(glyph.size)))) / 2)
         pen = max(-WIDEST, min(WIDEST, change + int(np.sign(change))))
     return pen, *(round(float(value), 3) for value in rng.normal(0, (TURN, SLANT, STRETCH)))
