@@ -132,16 +132,21 @@ def last_layer(state, pictures, masks, jitter_rng):
 
     It changes state.trained, in place, and returns the cross entropy and the softmax (n,).
     """
-    labels, output_sum, jitter = (state.settings[name] for name in ("labels", "output_sum", "jitter"))
+    labels, output_sum, dropout, jitter = (
+        state.settings[name] for name in ("labels", "output_sum", "dropout", "jitter")
+    )
     kernels_1, kernels_2 = hand_set_kernels()
     spread, one_hot = cnn.lay_out(kernels_2), list(np.eye(len(labels)))
     weights = state.trained.reshape(len(labels), INPUTS)  # the same numbers, a row a label
+    changing = dropout or jitter
+    if not changing:  # what comes before the last layer is worked out once
+        pictures = [(cnn.second_layer(maps, spread), index) for maps, index in pictures]
 
     def learn(number, alpha):
         inputs, correct = pictures[number]
         if jitter:
             inputs = cnn.first_layer(jittered(inputs, jitter_rng), kernels_1)
-        flattened = cnn.second_layer(inputs, spread, next(masks))
+        flattened = cnn.second_layer(inputs, spread, next(masks)) if changing else inputs
         result = cnn.last_layer(flattened, weights, one_hot[correct], output_sum)
         update(weights, alpha, result)
         return result.cross_entropy, result.softmax
