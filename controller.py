@@ -1,18 +1,15 @@
-"""The command that trains: the paper's settings as defaults, progress on screen (the paper's controller.py).
+"""The paper's controller.py: the command that trains. Its defaults are the paper's settings.
 
-    python controller.py [--help]
-
-Nothing but its tests imports it.
+python controller.py [--help]
 """
 
-from support.commandline import Parser, command, duration, ours, progress_line, run, share  # isort: skip, it is to be first
-
 import argparse
+import os
 import sys
 import time
 
 import training
-from support.checkpoint import read_checkpoint
+from support.commandline import Parser, command, duration, ours, progress_line, run, share
 
 EXAMPLE = "dataset/0/img001-00001.png"
 
@@ -29,60 +26,72 @@ def main():
 
 
 def parse_options():
-    """The command line as the arguments of train(): those that it names, with --resume also the training's own."""
+    """Return the command line as arguments of train(). With --resume, the training's own settings are the defaults."""
     parser = Parser("Train the network from the start, by default exactly as the paper did.")
-    parser.argument_default = argparse.SUPPRESS  # what is not named is not there
+    parser.argument_default = argparse.SUPPRESS  # an option that is not given does not appear
     add = parser.add_argument
     add("--alpha", type=float, metavar="A", help="learning rate (default: 0.000000005, the paper's)")
-    add("--generations", type=int, metavar="N", help="pictures to train on, one a generation (default: 180834, the "
-        "paper's; 0 writes the start model)")  # fmt: skip
+    add("--generations", type=int, metavar="N", help="one picture each, in all (default: 180834, the paper's; 0 only "
+        "writes the start model)")  # fmt: skip
     add("--labels", nargs="+", metavar="L", help="two or more (default: 0 1, the paper's)")
-    add("--dataset", metavar="DIR", help="pictures, DIR/<label>/img<class>-<number>.png (default: dataset, the paper's "
-        "name)")  # fmt: skip
-    add("--model", default="model.doc", metavar="FILE", help="the model (default: model.doc, the paper's)")
-    add("--metadata", default="metadata.doc", metavar="FILE", help="the log (default: metadata.doc, the paper's)")
-    add("--output-sum", type=float, metavar="S", help="what outputs over 100 are scaled to add up to (default: 100, "
-        "the paper's text; its published figures fit 10)")  # fmt: skip
-    add("--seed", type=int, metavar="N", help="the same seed gives the same files (default: drawn, and printed)")
-    add("--alpha-decay", action="store_true", help="let alpha fall linearly to 0 (the paper does not)")
-    add("--average", action="store_true", help="keep the mean of the weights over the last half of the run, and the "
-        "last weights as FILE.last (the paper keeps the last)")  # fmt: skip
-    add("--trim", action="store_true", help="cut pictures to their ink first (the paper does not)")
-    add("--no-dropout", dest="dropout", action="store_false", help="train without dropout (the paper has it)")
-    add("--train-kernels", action="store_true", help="train all layers, not the last alone (the paper could not find "
-        f"out how); alpha is then {training.KERNELS_ALPHA} where none is named")  # fmt: skip
-    add("--jitter", action="store_true", help="turn, slant, stretch and shift each picture a little, at random, as it "
-        "is drawn (the paper does not)")  # fmt: skip
-    add("--resume", action="store_true", default=False, help="go on with the training that the two files hold, by "
-        "default with its settings and up to its number of generations")  # fmt: skip
+    add("--dataset", metavar="DIR", help="pictures, DIR/<label>/img<class>-<number>.png (default: dataset)")
+    add("--model", metavar="FILE", help="the model (default: model.doc)")
+    add("--metadata", default="metadata.doc", metavar="FILE", help="the log (default: metadata.doc)")
+    add("--output-sum", type=float, metavar="S", help="outputs over 100 are scaled to this sum (default: 100, the "
+        "paper's text; its published figures fit 10)")  # fmt: skip
+    add(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="the same seed gives the same files (default: a new one, which is printed)",
+    )
+    add("--alpha-decay", action="store_true", help="let alpha fall linearly to 0 (not in the paper)")
+    add("--average", action="store_true", help="keep the mean of the weights over the last half of the generations "
+        "(the paper keeps the last weights)")  # fmt: skip
+    add("--trim", action="store_true", help="cut the pictures to their ink first (not in the paper)")
+    add("--no-dropout", dest="dropout", action="store_false", help="train without dropout (the paper has dropout)")
+    add("--train-kernels", action="store_true", help="train all layers, not only the last one (the paper could not "
+        f"find out how); alpha is then {training.KERNELS_ALPHA} by default")  # fmt: skip
+    add("--kernels", nargs=2, type=int, metavar=("K1", "K2"), help="how many kernels convolution 1 and 2 have, with "
+        "--train-kernels (default: 6 6, the paper's)")  # fmt: skip
+    add("--random-kernels", action="store_true", help="with --train-kernels: start from random kernels")
+    add("--jitter", action="store_true", help="turn, slant, stretch and shift each picture a little, at random (not in "
+        "the paper)")  # fmt: skip
+    add("--resume", action="store_true", default=False, help="continue the training of this log; what is not named "
+        "stays as it was")  # fmt: skip
     given = vars(parser.parse_args())
-    files = {"model_file": given.pop("model"), "metadata_file": given.pop("metadata")}
-    kept = read_checkpoint(files["metadata_file"]).settings if given["resume"] else {}
+    given["metadata_file"] = given.pop("metadata")
+    if "model" in given:
+        given["model_file"] = given.pop("model")
+    if given["resume"]:
+        kept = training.read_state(given["metadata_file"])["settings"]
+        model_file = os.path.join(os.path.dirname(given["metadata_file"]), kept["model_file"])
+        return {**kept, "model_file": model_file, **given}
     alpha = training.KERNELS_ALPHA if given.get("train_kernels") else training.ALPHA
-    return {"alpha": alpha, "generations": training.GENERATIONS, **kept, **given, **files}
+    return {"alpha": alpha, "generations": training.GENERATIONS, "model_file": "model.doc", **given}
 
 
 class Screen:
-    """What a training says: on a terminal one line that keeps up, elsewhere a plain line every few seconds."""
+    """Shows a training: one line that is updated on a terminal, otherwise a line every few seconds."""
 
     def __init__(self, generations):
         self.generations = generations
-        self.first = self.generation = None  # where this run began, and where it is
+        self.first = self.generation = None  # the generations at which this run began and at which it is
         self.recent = []
         self.line = progress_line(sys.stdout)
         self.started = time.monotonic()
 
     def say(self, text):
-        """Called with a sentence worth knowing."""
+        """Print a sentence on a line of its own."""
         self.line(last=True)
         print(text, flush=True)
 
     def loading(self, done, total):
-        """Called for every picture read."""
+        """Show how many pictures are read."""
         self.line(f"{done:,} of {total:,} pictures read")
 
     def progress(self, generation, recent):
-        """Called when training begins, about once a second, and at the end."""
+        """Show how far the training is. train() calls this at its beginning, about once a second, and at its end."""
         now = time.monotonic()
         if self.first is None:
             self.first, self.started = generation, now
@@ -100,10 +109,10 @@ class Screen:
         )
 
     def summary(self, options, stopped):
-        """What was written, how good it was, how to go on, as commands that can be typed next."""
+        """Print what was written, how good it was, and commands to type next."""
         self.line(last=True)
         if self.generation is None:
-            print("stopped before training began; no file was touched")
+            print("stopped before training began; no file was changed")
             return
         done, seconds = self.generation - self.first, time.monotonic() - self.started
         model, log = options["model_file"], options["metadata_file"]
@@ -116,14 +125,13 @@ class Screen:
         print("draw its graphs:    ", command(ours("results.py"), log))
         print("classify a picture: ", command(ours("cnn.py"), ours(EXAMPLE), "--model", model))
         if stopped:
-            print("go on:              ",
-                  command(ours("controller.py"), "--model", model, "--metadata", log, "--resume"))  # fmt: skip
+            print("continue:           ", command(ours("controller.py"), "--metadata", log, "--resume"))
 
 
 def quality(recent):
-    """Mean cross entropy and number right of (cross entropy, right) pairs, in words.
+    """Return the mean cross entropy and the number of right answers of (cross entropy, right) pairs, in words.
 
-    Oddity 9: as in the paper these are training pictures, with dropout on (unless it is off altogether).
+    Oddity 9: as in the paper, these are measured on training pictures, with dropout on.
     """
     right = sum(right for _, right in recent)
     mean = sum(cross_entropy for cross_entropy, _ in recent) / len(recent)

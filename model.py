@@ -1,9 +1,8 @@
-"""The model: the hand-set kernels, the start model, and reading and writing model.doc (the paper's appendix).
+"""The model: the paper's hand-set kernels, the start model, and reading and writing model.doc (the paper's appendix).
 
-It stands on support/ alone; whatever needs a model imports it.
-
-A model is a list: the kernels of convolution 1 (6, 25) and of convolution 2 (6, 150), the fully connected weights
-(1, n * 151), output by output, and, if its file names them, the n labels and the output sum it was trained with.
+A model is a list: the kernels of convolution 1 (k1, 25), the kernels of convolution 2 (k2, k1 * 25), the fully
+connected weights (1, n * (k2 * 25 + 1)), output by output, the n labels, and the output sum with which it classifies.
+In the paper k1 = k2 = 6 and n = 2. The last two may be missing.
 
 >>> import model
 >>> kernels_1, kernels_2, weights, labels, output_sum = model.read_model("models/shipped.doc")
@@ -16,14 +15,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from preprocessing import SIZE
 from support.files import InputError, write_whole
 
-INPUTS = 151  # of the fully connected layer: 6 maps x 5 x 5 values and the bias
+KERNEL = 5  # pixels, a kernel's side
+LAST_MAP = ((SIZE - KERNEL + 1) // 2 - KERNEL + 1) // 2  # 5 values, the side of a map after max pooling 2
+KERNELS = 6, 6  # the paper's numbers of kernels in convolution 1 and 2
 OUTPUT_SUM = 100  # of a model that names none: the paper's text; its published figures fit 10 (docs/reproduction.md)
-KERNEL_LENGTH = 1.4  # root of the sum of squares, of a kernel to be trained; in layer 1, for pixels to 255, 1.4 / 255
-LARGEST_SUM = 1_000_000  # that outputs can be scaled to
-AGAIN = "train again with python controller.py"
-LARGEST = 1e100  # what a trained weight never comes near; the network's sums stay finite below it
+LARGEST_SUM = 1_000_000
+LARGEST = 1e15  # a trained number never comes near it; below it, no sum in the network overflows
+KERNEL_LENGTH = 1.4  # the root of the sum of squares of a kernel when training begins; in layer 1 divided by 255
+START_SUM = 30  # when all layers are trained, an output's weights begin by adding up to half of this, on average
 
 # The paper's kernels, set by hand and never trained. One line is a kernel of 5x5, row by row.
 KERNELS_1 = """
@@ -81,80 +83,90 @@ KERNELS_2 = """
 
 
 class Parts(NamedTuple):
-    """A model taken apart by parts_of(), with what its file did not name."""
+    """A model taken apart, with defaults for the parts that its file did not have."""
 
-    kernels_1: np.ndarray  # (6, 25)
-    kernels_2: np.ndarray  # (6, 150)
-    weights: np.ndarray  # (n, 151), a row an output
+    kernels_1: np.ndarray  # (k1, 25)
+    kernels_2: np.ndarray  # (k2, k1 * 25)
+    weights: np.ndarray  # (n, k2 * 25 + 1), a row for each output
     labels: list  # n
     output_sum: float
 
 
-def start_model(labels, rng, output_sum=OUTPUT_SUM, train_kernels=False):
-    """The model before training: the hand-set kernels, and fully connected weights drawn uniformly from [0, 1).
+def inputs_of(kernels_2):
+    """Return the number of inputs of the fully connected layer, with so many kernels in convolution 2: 151 with 6."""
+    return kernels_2 * LAST_MAP**2 + 1
 
-    train_kernels: every kernel is brought to one length (see KERNEL_LENGTH), the weights to [0, 0.2), so that all
-    layers learn at one pace; in numbers of single precision, as they are trained.
+
+def start_model(labels, rng, output_sum=OUTPUT_SUM, train_kernels=False, kernels=KERNELS, random_kernels=False):
+    """Return the model before training: the hand-set kernels, and weights drawn uniformly from [0, 1).
+
+    With train_kernels, all numbers are of single precision, every kernel is brought to one length, and the weights
+    begin smaller, so that all layers learn at the same pace. The kernels start at random if random_kernels is True or
+    if their numbers are not the paper's.
     """
     kernels_1, kernels_2 = hand_set_kernels()
-    weights = rng.random((1, len(labels) * INPUTS))
+    if random_kernels or tuple(kernels) != KERNELS:
+        kernels_1 = rng.standard_normal((kernels[0], KERNEL**2), np.float32)
+        kernels_2 = rng.standard_normal((kernels[1], kernels[0] * KERNEL**2), np.float32)
+    weights = rng.random((1, len(labels) * inputs_of(len(kernels_2))))
     if train_kernels:
-        kernels_1 = kernels_1 / np.linalg.norm(kernels_1, axis=1, keepdims=True) * (KERNEL_LENGTH / 255)
-        kernels_2 = kernels_2 / np.linalg.norm(kernels_2, axis=1, keepdims=True) * KERNEL_LENGTH
-        kernels_1, kernels_2, weights = (np.float32(array) for array in (kernels_1, kernels_2, weights * 0.2))
+        kernels_1 *= KERNEL_LENGTH / 255 / np.linalg.norm(kernels_1, axis=1, keepdims=True)
+        kernels_2 *= KERNEL_LENGTH / np.linalg.norm(kernels_2, axis=1, keepdims=True)
+        weights = np.float32(weights * (START_SUM / inputs_of(len(kernels_2))))
     return [kernels_1, kernels_2, weights, list(labels), output_sum]
 
 
 def hand_set_kernels():
-    """The paper's kernels of convolution 1 (6, 25) and of convolution 2 (6, 150)."""
-    kernels_1, kernels_2 = (np.array(text.split(), float) for text in (KERNELS_1, KERNELS_2))
-    return kernels_1.reshape(6, 25), kernels_2.reshape(6, 150)
+    """Return the paper's kernels of convolution 1 (6, 25) and of convolution 2 (6, 150), in single precision."""
+    kernels_1, kernels_2 = (np.array(text.split(), np.float32) for text in (KERNELS_1, KERNELS_2))
+    return kernels_1.reshape(6, -1), kernels_2.reshape(6, -1)
 
 
 def labels_of(model):
-    """The labels of a model: those that its file names, otherwise 0, 1, 2 and so on."""
+    """Return the labels of a model: those that it names, otherwise 0, 1, 2 and so on."""
     return parts_of(model).labels
 
 
 def parts_of(model):
-    """The Parts of a model: what read_model() returns, or the listing of the paper's appendix, [array, array, [array]].
-
-    Raises InputError where it is something else, such as a model's path, or holds numbers that no training gives.
-    """
+    """Take a model apart. Raises InputError if its arrays do not fit together; their numbers are not looked at."""
+    if isinstance(model, Parts):
+        return model
     if isinstance(model, (str, os.PathLike)):
         raise InputError(f"expected a model, found the name {os.fspath(model)!r}; use model.read_model() of it")
     try:
-        kernels_1, kernels_2, weights = (np.asarray(array, float) for array in model[:3])
-        inputs = 25 * len(kernels_2) + 1  # of the fully connected layer
-        weights = weights.reshape(-1, inputs)
-        fits = kernels_1.shape[1:] == (25,) and kernels_2.shape[1:] == (25 * len(kernels_1),) and len(weights) > 1
+        kernels_1, kernels_2, weights = np.asarray(model[0]), np.asarray(model[1]), np.asarray(model[2])
+        shapes = f"{kernels_1.shape}, {kernels_2.shape} and {weights.shape}"
+        fits = kernels_1.shape[1:] == (KERNEL**2,) and kernels_2.shape[1:] == (KERNEL**2 * len(kernels_1),)
+        weights = weights.reshape(-1, inputs_of(len(kernels_2)))
     except (TypeError, ValueError, LookupError):
-        fits = False
+        raise InputError("expected a model: two arrays of kernels and one of weights, found something else") from None
     if not fits:
-        raise InputError("expected a model: kernels (6, 25), kernels (6, 150), and 151 weights for each of its labels")
-    if not all((np.abs(array) < LARGEST).all() for array in (kernels_1, kernels_2, weights)):
-        raise InputError(f"expected a model of numbers below {LARGEST:g}, found others, or nan")
-    labels = list(model[3]) if len(model) > 3 else [str(number) for number in range(len(weights))]
+        raise InputError(f"expected arrays (k1, 25), (k2, k1 * 25) and n * (k2 * 25 + 1) weights, found {shapes}")
+    labels = model[3] if len(model) > 3 else [str(number) for number in range(len(weights))]
     if len(labels) != len(weights):
         raise InputError(f"expected a model with a label for each of its {len(weights)} outputs, found {len(labels)}")
     return Parts(kernels_1, kernels_2, weights, labels, model[4] if len(model) > 4 else OUTPUT_SUM)
 
 
 def write_model(model, path):
-    """Write the model as text, whole: what read_model() reads back is the same bit for bit."""
-    write_whole(path, model_text(model))
+    """Write a model as text. read_model() reads back exactly the same numbers. The file is replaced as a whole.
+
+    Raises InputError, before the file is touched, if read_model() would refuse the model.
+    """
+    write_whole(path, model_text(checked(model, path)))
 
 
 def model_text(model):
-    """A model as the bytes of its file: the arrays, each followed by a comma, then the labels and output sum it has."""
-    arrays = [_array_text(np.asarray(array, float), width) for array, width in zip(model, (25, 25, 5))]
-    labels = [json.dumps(list(labels), ensure_ascii=False) for labels in model[3:4]]
+    """Return the bytes of a model's file: each array followed by a comma, then the labels and the output sum."""
+    per_line = KERNEL**2, KERNEL**2, LAST_MAP  # numbers: a kernel of 5x5, or the weights of a row of a map
+    arrays = [_array_text(array, numbers) for array, numbers in zip(model, per_line)]
+    labels = [json.dumps(labels, ensure_ascii=False) for labels in model[3:4]]
     text = ",\n\n".join([*arrays, *labels, *map(_number_text, model[4:])])
     return (text + ("\n" if labels else ",\n")).encode("utf-8")
 
 
 def _array_text(array, numbers_a_line):
-    """A 2-D array as nested lists, wrapped: a line is a kernel of 5x5, or weights of one row of a 5x5 map."""
+    """Return a 2-D array as nested lists, wrapped to short lines."""
     rows = []
     for row in array.tolist():
         numbers = [_number_text(number) for number in row]
@@ -164,106 +176,60 @@ def _array_text(array, numbers_a_line):
 
 
 def _number_text(number):
-    """A number in full, a whole one without a point."""
+    """Return a number in full, a whole number without a point."""
     return repr(float(number)).removesuffix(".0")
 
 
 def read_model(path):
-    """Read a model: one of ours, the listing of the paper's appendix (no labels), or what NumPy's str() prints.
+    """Read a model: our own text, the listing of the paper's appendix, or what NumPy's str() prints (no commas).
 
-    Returns [kernels_1 (6, 25), kernels_2 (6, 150), weights (1, n * 151)] and, as far as the file has them, the n labels
-    and the output sum. Raises InputError with the line for anything else, OSError where there is no such file. Runs no
-    code.
+    Returns [kernels_1, kernels_2, weights] and, if the file has them, the labels and the output sum. Runs no code that
+    stands in the file. Raises InputError for anything else, OSError if the file cannot be opened.
     """
     try:
         with open(path, encoding="utf-8-sig") as file:
             text = file.read()
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: expected a model as UTF-8 text, found bytes that are none ({error.reason})"
-        ) from None
-    return _check(path, _parse(path, text))
+        raise InputError(f"{path}: expected a model as UTF-8 text, found other bytes ({error.reason})") from None
+    hint = "" if "." in text else "; if it has decimal commas, write decimal points instead"
+    text = re.sub(r"(?<=[\d.\]])(\s+)(?=[-\d\[])", r",\1", text)  # NumPy puts no comma between two values
+    text = re.sub(r"(\d)\.(?!\d)", r"\1.0", text)  # NumPy writes 1. and JSON wants 1.0
+    text = re.sub(r",\s*$", "", text)
+    try:
+        return checked(json.loads(f"[{text}]", parse_int=float), path, hint)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}, line {error.lineno}: this is not a model ({error.msg}){hint}") from None
+    except RecursionError:
+        raise InputError(f"{path}: expected a model, found too many brackets") from None
 
 
-_TOKEN = re.compile(r'[\[\],]|"(?:[^"\\]|\\.)*"|[^\s\[\],"]+|"')
-_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
+def checked(model, path, hint=""):
+    """Return a model with its parts as arrays. Raises InputError, naming the path, if they do not fit together."""
 
-
-def _parse(path, text):
-    """The text's lists, each as (line, rows), a row being a list of values within no other; a bare number is a list."""
-
-    def wrong(expected):
-        return InputError(f"{path}, line {line}: expected {expected}, found {token[:40]}")
-
-    lists, depth, row = [], 0, []
-    for line, words in enumerate(text.split("\n"), 1):
-        for token in _TOKEN.findall(words):
-            if token == "[":
-                if row:
-                    raise wrong("no list after a number in one row")
-                if depth == 0:
-                    lists.append((line, []))
-                depth += 1
-            elif token == "]":
-                if depth == 0:
-                    raise wrong("a list to be open where it ends")
-                if row:
-                    lists[-1][1].append(row)
-                depth, row = depth - 1, []
-            elif token != ",":
-                value = _value(token)
-                if value is None:
-                    raise wrong(f"a number below {LARGEST:g}, or a list of labels in double quotes")
-                if depth:
-                    row.append(value)
-                else:
-                    lists.append((line, [[value]]))
-    if depth:
-        raise InputError(f"{path}, line {line - 1}: expected ] before the end of the file; it looks cut off")
-    return lists
-
-
-def _value(token):
-    """The number or string that a token stands for, None where it is neither."""
-    if token.startswith('"'):
-        try:
-            return json.loads(token)
-        except ValueError:
-            return None
-    number = float(token) if len(token) < 400 and _NUMBER.fullmatch(token) else None
-    return number if number is not None and abs(number) < LARGEST else None
-
-
-def _check(path, lists):
-    """The model that the lists make, refused unless their number, their shapes, labels and output sum fit."""
-    if not 3 <= len(lists) <= 5:
-        raise InputError(
-            f"{path}: expected 3 arrays (kernels 1, kernels 2, fully connected weights) and perhaps labels and an "
-            f"output sum, found {len(lists)}; {AGAIN}"
-        )
-
-    def need(fits, part, expected):
+    def need(fits, expected):
         if not fits:
-            raise InputError(f"{path}, line {lists[part][0]}: expected {expected}")
+            raise InputError(f"{path}: expected {expected}{hint}")
 
-    rows = [rows for _, rows in lists]
-    flat = [[value for row in part for value in row] for part in rows]
-    numbers = [all(isinstance(value, float) for value in part) for part in flat]
-    names = flat[3:4]
-    for labels in names:
-        fit = all(isinstance(label, str) and label and label.isprintable() for label in labels)
-        need(fit and len(set(labels)) == len(labels) > 1, 3,
-             f"labels that differ, two or more, each in double quotes, found {labels}")  # fmt: skip
-    outputs = len(names[0]) if names else max(2, len(flat[2]) // INPUTS)
-    fit = len(rows[2]) == 1 or all(len(row) == INPUTS for row in rows[2])  # in one row, or in one for each output
-    need(fit and numbers[2] and len(flat[2]) == outputs * INPUTS, 2, f"{outputs * INPUTS} fully connected weights "
-         f"({INPUTS} numbers a label, 2 labels or more), found {len(flat[2])}; {AGAIN}")  # fmt: skip
-    for part, size in enumerate((25, 150)):
-        lengths = sorted({len(row) for row in rows[part]})
-        found = f"{len(rows[part])} of {' and '.join(map(str, lengths)) or 'no'} values"
-        need(numbers[part] and len(rows[part]) == 6 and lengths == [size], part,
-             f"the 6 kernels of convolution {part + 1}, {size} numbers each, found {found}; {AGAIN}")  # fmt: skip
-    for total in flat[4:]:
-        need(numbers[4] and len(total) == 1 and 0 < total[0] <= LARGEST_SUM, 4,
-             f"the output sum, a number above 0, at most {LARGEST_SUM:,}")  # fmt: skip
-    return [*map(np.array, rows[:2]), np.array(flat[2:3]), *names, *(total for (total,) in flat[4:])]
+    need(3 <= len(model) <= 5, "two arrays of kernels, one of weights, perhaps labels and an output sum, found "
+         f"{len(model)} parts; train again with python controller.py")  # fmt: skip
+    try:
+        kernels_1, kernels_2, weights = (np.array(part, float) for part in model[:3])
+    except (TypeError, ValueError):
+        need(False, "arrays of numbers, with equally many numbers in each row")
+    per_kernel = KERNEL**2 * len(kernels_1) if kernels_1.ndim else 0
+    need(kernels_1.shape[1:] == (KERNEL**2,), f"kernels of convolution 1 with 25 numbers each, found {kernels_1.shape}")
+    need(kernels_2.shape[1:] == (per_kernel,), f"kernels of convolution 2 with {per_kernel} numbers each (25 for each "
+         f"of the {len(kernels_1)} kernels of convolution 1), found {kernels_2.shape}")  # fmt: skip
+    labels = model[3] if len(model) > 3 else ["0", "1"]
+    need(isinstance(labels, (list, tuple)) and len(labels) > 1 and all(isinstance(label, str) for label in labels)
+         and all(label and label.isprintable() for label in labels) and len(set(labels)) == len(labels),
+         f"two or more different labels, each in double quotes, found {labels!s:.60}")  # fmt: skip
+    inputs = inputs_of(len(kernels_2))
+    need(weights.size == len(labels) * inputs, f"{len(labels) * inputs} weights, {inputs} for each of the "
+         f"{len(labels)} labels, found {weights.size}")  # fmt: skip
+    need(all((np.abs(array) < LARGEST).all() for array in (kernels_1, kernels_2, weights)),
+         f"numbers below {LARGEST:g}, found larger ones or nan")  # fmt: skip
+    for total in model[4:]:
+        need(isinstance(total, (int, float)) and 0 < total <= LARGEST_SUM,
+             f"an output sum above 0 and at most {LARGEST_SUM:,}, found {total!s:.60}")  # fmt: skip
+    return [kernels_1, kernels_2, weights.reshape(1, -1), *model[3:]]

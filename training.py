@@ -1,15 +1,13 @@
-"""The generation loop, and the update of the fully connected weights (the paper's training.py).
+"""The paper's train(): the generation loop, and the update of the fully connected weights.
 
 >>> import training
 >>> training.train(0.000000005, 10000, "model.doc", "metadata.doc")  # in a Python shell, from the project's folder
-
-It stands on all layers' files; controller.py, results.py and experiments/ import it.
 """
 
 import contextlib
-import functools
 import hashlib
-import itertools
+import json
+import numbers
 import os
 import re
 import secrets
@@ -21,359 +19,338 @@ from collections import deque
 import numpy as np
 from PIL import Image
 
-import backpropagation
 import cnn
-from metadata import Log, is_empty, start_log
-from model import INPUTS, LARGEST_SUM, OUTPUT_SUM, hand_set_kernels, model_text, start_model
+from backpropagation import PIXEL_SCALE, gradients
+from metadata import Log, read_header, start_log
+from model import KERNEL, KERNELS, LARGEST_SUM, OUTPUT_SUM, model_text, parts_of, start_model
 from preprocessing import distort
-from support.checkpoint import SETTINGS, State, mark, path_of, read_checkpoint, write_checkpoint
+from support.commandline import command, ours
 from support.files import InputError, back_up, check_writable, locked, rename, write_whole
 from support.pictures import find_pictures
 
-# The paper's settings, those of train() and of controller.py where nothing else is said.
+# The paper's settings. They are the defaults of train() and controller.py.
 ALPHA = 0.000000005  # learning rate
 GENERATIONS = 180_834
-LABELS = ["0", "1"]
+LABELS = "0", "1"
 
-KERNELS_ALPHA = 0.003  # learning rate for all layers; the paper's, for the last alone, would move nothing
-
-# What --jitter does at the most, each way: degrees, pixels across per pixel down, shares of 1 across and down, pixels.
-JITTER = 12, 0.25, 0.2, 0.2, 1, 1
+KERNELS_ALPHA = 0.003  # learning rate when all layers are trained; the paper's is too small for that
+JITTER = 12, 0.25, 0.2, 0.2, 1, 1  # at most: degrees, slant, stretch across, stretch down, pixels across, pixels down
 WRITE_EVERY = 0.8  # seconds between two writings of model.doc and metadata.doc
-KERNELS = 6 * 25 + 6 * 150  # weights of the kernels
-RECENT = 100  # generations, the paper's window for its mean cross entropy and its share right
+RECENT = 100  # generations over which the paper takes its mean cross entropy and its share of right answers
 
 
-def train(alpha, generations, model_file, metadata_file, *, labels=tuple(LABELS), dataset="dataset",
-          output_sum=OUTPUT_SUM, seed=None, alpha_decay=False, average=False, trim=False, dropout=True,
-          train_kernels=False, jitter=False, resume=False, say=None, loading=None, progress=None):  # fmt: skip
-    """Train a model for a number of generations, one random picture each, and return it.
+def train(alpha, generations, model_file, metadata_file, *, labels=LABELS, dataset="dataset", output_sum=OUTPUT_SUM,
+          seed=None, alpha_decay=False, average=False, trim=False, dropout=True, train_kernels=False, kernels=KERNELS,
+          random_kernels=False, jitter=False, resume=False, say=None, loading=None, progress=None):  # fmt: skip
+    """Train a model on one random picture in each generation, write both files about once a second, return the model.
 
-    alpha: the learning rate. seed: the same seed gives the same files; without one it is drawn. alpha_decay: alpha
-    falls linearly to 0. average: model_file gets the mean of the weights over the last half of the generations, and
-    model_file.last the last weights. trim: pictures are cut to their ink first (preprocessing.py). dropout: False
-    leaves it out. train_kernels: all layers learn (backpropagation.py), not the last alone. jitter: a picture is
-    turned, slanted, stretched and shifted a little at random as it is drawn.
-    resume: go on, up to `generations`, with the training that the files hold, which must have had the same settings;
-    otherwise a new one begins, and the files of the last are kept as .bak.
-    say, loading, progress: called with a sentence worth knowing, such as the seed; with (pictures read, pictures in
-    all); and about once a second with (generation, the last 100 pairs of cross entropy and whether it was right).
-    Ctrl-C ends it after a generation: the files are complete, then KeyboardInterrupt is raised. Raises InputError for a
-    setting or picture that cannot be used, before any file is touched.
+    alpha: the learning rate. seed: the same seed gives the same files; None draws one. alpha_decay: alpha falls
+    linearly to 0. average: model_file gets the mean of the weights over the last half of the generations. trim: the
+    pictures are cut to their ink first. dropout: False leaves it out. train_kernels: train all layers, with so many
+    `kernels` in convolution 1 and 2; random_kernels: they start at random. jitter: turn, slant, stretch and shift each
+    picture a little at random. resume: continue the training that metadata_file belongs to, up to `generations`. The
+    other settings must be the same as before. Otherwise a new training begins, and the files of the last one are kept
+    as .bak. say(text), loading(pictures read, pictures in all) and progress(generation, recent pairs of cross entropy
+    and right) are called to report. Ctrl-C ends the training after a generation: the files are written, then
+    KeyboardInterrupt is raised. Raises InputError, before any file is touched, for a setting or picture that cannot be
+    used.
     """
     settings = check_settings(locals())
     say = say or (lambda text: None)
     with contextlib.ExitStack() as stack:
-        for path in lock_order(model_file, metadata_file):
-            stack.enter_context(locked(path))
-        state = go_on_with(settings, metadata_file) if resume else begin(settings, say)
-        kept = np.uint8 if settings["train_kernels"] or settings["jitter"] else first_maps
-        pictures = load_dataset(settings["dataset"], settings["labels"], settings["trim"], loading, kept)
-        check_pictures(state, pictures)
+        for path in sorted({os.path.realpath(model_file), os.path.realpath(metadata_file)}):
+            stack.enter_context(locked(path, say))
+        state = continue_state(settings, metadata_file) if resume else start_state(settings, say)
+        pictures = load_pictures(state, say, loading)
         stopped = stack.enter_context(stop_on_signals())
-        model_files = [model_file, f"{model_file}.last"] if settings["average"] else [model_file]
         if resume:
-            keep_others(model_files, state, say)
+            keep_other_model(state, model_file, say)
         else:
-            start_files(model_files, metadata_file)
-        log = stack.enter_context(contextlib.closing(Log(metadata_file, state.generation)))
+            start_files(model_file, metadata_file)
+        log = stack.enter_context(contextlib.closing(Log(metadata_file, state["generation"])))
         if log.dropped:
-            say(f"{metadata_file}: {log.dropped} lines after generation {state.generation} are trained again")
-        write = functools.partial(write_files, state, log, model_files, metadata_file, progress)
-        run_generations(state, pictures, log, write, stopped)
-        state.models = state.models[-len(model_files) :]  # those before them are gone: the same seed, the same files
-        write_checkpoint(metadata_file, state)
+            say(f"{metadata_file}: the {log.dropped} lines after generation {state['generation']} are trained again")
+
+        rng, model, recent = state["rng"], parts_of(state["model"]), deque(maxlen=RECENT)
+        alpha_now = settings["alpha"]
+        write_files(state, log, model_file, metadata_file)
+        if progress:
+            progress(state["generation"], recent)
+        next_write = time.monotonic() + WRITE_EVERY
+        for generation in range(state["generation"] + 1, generations + 1):
+            picture, label = pictures[int(rng.random() * len(pictures))]  # a random picture
+            if jitter:
+                picture = jittered(picture, rng)
+            if alpha_decay:
+                alpha_now = alpha * (1 - (generation - 1) / generations)
+            if train_kernels:
+                steps = cnn.forward(picture, model, rng=rng if dropout else None)
+                result = cnn.Trained(cnn.cross_entropy(steps.softmax, label), label, steps.softmax, steps.flattened)
+                update_all_layers(model, alpha_now, gradients(steps, model, label))
+            else:
+                result = cnn.Trained(*cnn.cnn(picture, model, label, training=True, rng=rng, dropout=dropout))
+                update(model.weights, alpha_now, result)
+            if average and generation > generations // 2:
+                for total, array in zip(state["total"], model):
+                    total[...] += array
+            right, predicted = label.argmax(), np.argmax(result.softmax)
+            log.append(
+                generation, model.labels[right], result.cross_entropy, result.softmax[0], model.labels[predicted]
+            )
+            recent.append((result.cross_entropy, predicted == right))
+            state["generation"] = generation
+            if stopped or time.monotonic() >= next_write:
+                write_files(state, log, model_file, metadata_file)
+                if progress:
+                    progress(generation, recent)
+                next_write = time.monotonic() + WRITE_EVERY
+            if stopped:
+                break
+        for _ in range(2):  # the second time notes the model that the first time wrote: see keep_other_model()
+            write_files(state, log, model_file, metadata_file)
+        if progress:
+            progress(state["generation"], recent)
     if stopped:
         raise KeyboardInterrupt
-    return model_of(state)
-
-
-def write_files(state, log, model_files, metadata_file, progress, recent):
-    """Bring all files up to date: the log first, then the checkpoint, then the model (and, if asked for, its .last)."""
-    log.flush(state.generation)
-    texts = [model_text(model) for model in (model_of(state), with_numbers(state, state.trained))[: len(model_files)]]
-    note_models(state, texts)
-    write_checkpoint(metadata_file, state)
-    for path, text in zip(model_files, texts):
-        write_whole(path, text)
-    if progress:
-        progress(state.generation, recent)
-
-
-def run_generations(state, pictures, log, write, stopped):
-    """The paper's loop, from where `state` stands: changes it, notes each generation, writes about once a second."""
-    labels, generations, average = (state.settings[name] for name in ("labels", "generations", "average"))
-    picture_rng, masks, jitter_rng = random_sources(state)
-    learn = (all_layers if state.settings["train_kernels"] else last_layer)(state, pictures, masks, jitter_rng)
-    recent = deque(maxlen=RECENT)
-    write(recent)
-    next_write = time.monotonic() + WRITE_EVERY
-    for generation in range(state.generation + 1, generations + 1):
-        # not integers(): that may draw several raw numbers, and --resume counts on one a generation
-        number = int(picture_rng.random() * len(pictures))
-        correct = pictures[number][1]
-        cross_entropy, softmax = learn(number, learning_rate(state.settings, generation))
-        if average and generation > generations // 2:
-            state.total += state.trained
-        state.generation = generation
-        predicted = softmax.argmax()
-        log.append(generation, labels[correct], cross_entropy, softmax.item(0), labels[predicted])
-        recent.append((cross_entropy, predicted == correct))
-        if stopped:
-            break
-        if time.monotonic() >= next_write:
-            next_write = time.monotonic() + WRITE_EVERY
-            write(recent)
-    write(recent)
-
-
-def last_layer(state, pictures, masks, jitter_rng):
-    """The paper's way: a function (number of a picture, alpha) that trains the fully connected weights on it.
-
-    It changes state.trained, in place, and returns the cross entropy and the softmax (n,).
-    """
-    labels, output_sum, dropout, jitter = (
-        state.settings[name] for name in ("labels", "output_sum", "dropout", "jitter")
-    )
-    kernels_1, kernels_2 = hand_set_kernels()
-    spread, one_hot = cnn.lay_out(kernels_2), list(np.eye(len(labels)))
-    weights = state.trained.reshape(len(labels), INPUTS)  # the same numbers, a row a label
-    changing = dropout or jitter
-    if not changing:  # what comes before the last layer is worked out once
-        pictures = [(cnn.second_layer(maps, spread), index) for maps, index in pictures]
-
-    def learn(number, alpha):
-        inputs, correct = pictures[number]
-        if jitter:
-            inputs = cnn.first_layer(jittered(inputs, jitter_rng), kernels_1)
-        flattened = cnn.second_layer(inputs, spread, next(masks)) if changing else inputs
-        result = cnn.last_layer(flattened, weights, one_hot[correct], output_sum)
-        update(weights, alpha, result)
-        return result.cross_entropy, result.softmax
-
-    return learn
-
-
-def all_layers(state, pictures, masks, jitter_rng):
-    """The same for all layers, by backpropagation: what the paper could not find out."""
-    kernels_1, kernels_2, weights, _, output_sum = with_numbers(state, state.trained)  # the same numbers, in shape
-    generation = backpropagation.all_layers(kernels_1, kernels_2, weights.reshape(-1, INPUTS), output_sum)
-
-    def learn(number, alpha):
-        pixels, correct = pictures[number]
-        if state.settings["jitter"]:
-            pixels = jittered(pixels, jitter_rng)
-        return generation(pixels, correct, alpha, next(masks))
-
-    return learn
-
-
-def jittered(pixels, rng):
-    """A picture's pixels as another hand might have drawn it, by at most JITTER: (32, 32) -> (32, 32)."""
-    turn, slant, stretch_x, stretch_y, shift_x, shift_y = (
-        limit * (2 * number - 1) for limit, number in zip(JITTER, rng.random(len(JITTER)).tolist())
-    )
-    picture = distort(Image.fromarray(pixels), turn, slant, 1 + stretch_x, 1 + stretch_y, shift_x, shift_y)
-    return np.frombuffer(picture.tobytes(), np.uint8).reshape(pixels.shape)
-
-
-def learning_rate(settings, generation):
-    """Alpha in a generation: the same in each, or with `alpha_decay` falling linearly to 0."""
-    alpha, generations = settings["alpha"], settings["generations"]
-    return alpha * (1 - (generation - 1) / generations) if settings["alpha_decay"] else alpha
+    return trained_model(state)
 
 
 def update(weights, alpha, result):
-    """One step of gradient descent, in place, on the fully connected weights (n, 151); the kernels never change.
+    """Change the fully connected weights (n, 151) in place by one step of gradient descent (paper, "Training").
 
-    For each weight: derivative = (softmax - label)[output] x flattened[input], weight -= alpha x derivative.
-    Oddity 8: the kernels are left as they were set by hand. The derivative is that of a softmax right after the sums,
-    without the absolute value and the scaling (oddities 4 and 6).
+    For each weight: derivative = (softmax - label)[output] * flattened[input], then weight -= alpha * derivative.
+    Oddity 8: the kernels stay as they were set by hand. The derivative is that of a softmax directly after the sums; it
+    leaves out the absolute value and the scaling (oddities 4 and 6).
     """
-    error = result.softmax - result.label  # (n,)
-    weights -= (alpha * error)[:, np.newaxis] * result.flattened  # (n, 1) x (151,) -> (n, 151)
+    error = np.subtract(result.softmax, result.label)  # (n,)
+    weights -= np.outer(alpha * error, result.flattened)  # (n, 151)
 
 
-def random_sources(state):
-    """What a training draws its pictures from, its dropout masks, and its jitter, after `state.generation` generations.
-
-    The first source has also drawn the start weights. Every generation takes equally many numbers of each.
-    """
-    picture_rng, dropout_rng, jitter_rng = generators(state.settings["seed"])
-    picture_rng.bit_generator.advance(INPUTS * len(state.settings["labels"]) + state.generation)
-    dropout_rng.bit_generator.advance(state.generation * cnn.RAW_A_GENERATION)
-    jitter_rng.bit_generator.advance(state.generation * len(JITTER))
-    dropout = state.settings["dropout"]
-    masks = cnn.dropout_masks(dropout_rng.bit_generator) if dropout else itertools.repeat(cnn.KEEP_ALL)
-    return picture_rng, masks, jitter_rng
+def update_all_layers(model, alpha, derivatives):
+    """Change all weights in place: the same step, with the derivatives of the whole network (backpropagation.py)."""
+    for weights, rate, derivative in zip(model, (alpha * PIXEL_SCALE, alpha, alpha), derivatives):
+        weights[...] -= rate * derivative.reshape(weights.shape)
 
 
-def generators(seed):
-    """Three random generators from one seed: for the start weights and the pictures, for dropout, and for jitter."""
-    return [np.random.Generator(np.random.PCG64(part)) for part in np.random.SeedSequence(seed).spawn(3)]
+def jittered(pixels, rng):
+    """Return a picture as another hand might have drawn it, changed by at most JITTER: (32, 32) -> (32, 32)."""
+    turn, slant, across, down, right, lower = (limit * (2 * rng.random() - 1) for limit in JITTER)
+    picture = distort(Image.fromarray(pixels), turn, slant, 1 + across, 1 + down, right, lower)
+    return np.frombuffer(picture.tobytes(), np.uint8).reshape(pixels.shape)
 
 
-def begin(settings, say):
-    """Where a new training stands. Without a seed one is drawn, and said."""
+# The state of a training is a dictionary: its settings, the constants of the code, the generation, the model, the sum
+# of the models since half of the generations, the random generator, a mark of the pictures, a mark of model.doc as it
+# was before. metadata.doc.resume keeps it for --resume. That file is written after the lines of metadata.doc and before
+# model.doc. So after a crash the log has at least the generations of the state, and the state is at least as new as the
+# model.
+
+
+def start_state(settings, say):
+    """Return the state before the first generation. Without a seed, one is drawn and told."""
     if settings["seed"] is None:
         settings = {**settings, "seed": secrets.randbits(32)}
         say(f"seed {settings['seed']}")
-    start = start_model(settings["labels"], generators(settings["seed"])[0], train_kernels=settings["train_kernels"])
-    trained = np.concatenate([array.reshape(-1) for array in start[0 if settings["train_kernels"] else 2 : 3]])
-    return State(settings, 0, trained, np.zeros(trained.size))
+    rng = np.random.default_rng(settings["seed"])
+    names = "output_sum", "train_kernels", "kernels", "random_kernels"
+    model = start_model(settings["labels"], rng, **{name: settings[name] for name in names})
+    return {"settings": settings, "constants": constants(), "generation": 0, "model": model,
+            "total": [np.zeros(array.shape) for array in parts_of(model)[:3]] if settings["average"] else [],
+            "rng": rng, "pictures": None, "model_before": None}  # fmt: skip
 
 
-def go_on_with(settings, metadata_file):
-    """Where a training stood, with the new number of generations. Raises InputError where its settings were others."""
-    state = read_checkpoint(metadata_file)
-    kept = state.settings
-    if state.trained.size != INPUTS * len(kept["labels"]) + KERNELS * kept["train_kernels"]:
-        raise InputError(f"{path_of(metadata_file)}: expected what a training left for --resume; train from the start")
-    if kept["train_kernels"]:
-        state.trained = state.trained.astype(np.float32)  # as they were
-    for name, value in settings.items():
-        free = name == "dataset" or (name == "generations" and not (kept["alpha_decay"] or kept["average"]))
-        if kept[name] != value and not free and (name, value) != ("seed", None):
-            begun, found = in_words(name, kept[name]), in_words(name, value)
-            raise InputError(f"{metadata_file}: was begun with {begun}, found {found}; it must stay")
-    if settings["generations"] < state.generation:
-        raise InputError(f"{metadata_file}: holds {state.generation} generations already, expected a larger number")
-    kept.update(generations=settings["generations"], dataset=settings["dataset"])
+def constants():
+    """Return the constants of the code that a training must not change when it is resumed."""
+    return {"dropout rates": [cnn.DROPOUT_1, cnn.DROPOUT_2], "limits of jitter": list(JITTER)}
+
+
+def continue_state(settings, metadata_file):
+    """Return the state that a training left, with a new number of generations. Raises InputError for other settings."""
+    state = read_state(metadata_file)
+    before = {**state["settings"], **state["constants"]}
+    free = {"dataset", "model_file"} | ({"seed"} if settings["seed"] is None else set())
+    if not (before["alpha_decay"] or before["average"]):  # both depend on the number of generations
+        free.add("generations")
+    for name, value in {**settings, **constants()}.items():
+        if before[name] != value and name not in free:
+            raise InputError(f"{metadata_file}: began with {name.replace('_', ' ')} {in_words(before[name])}, found "
+                             f"{in_words(value)}; a resumed training cannot change it")  # fmt: skip
+    if settings["generations"] < state["generation"]:
+        raise InputError(f"{metadata_file}: it has {state['generation']} generations already, expected a larger number")
+    state["settings"].update({name: settings[name] for name in ("generations", "dataset", "model_file")})
     return state
 
 
-def in_words(name, value):
-    """A setting as a person says it."""
-    return f"{name.replace('_', ' ')} {' '.join(value) if isinstance(value, list) else value}"
+def in_words(value):
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def with_numbers(state, numbers):
-    """The model of a training, with the given numbers in place of those that are trained."""
-    labels, output_sum, trained = (state.settings[name] for name in ("labels", "output_sum", "train_kernels"))
-    kernels_1, kernels_2 = np.split(numbers[:KERNELS], [150]) if trained else hand_set_kernels()
-    weights = numbers[-INPUTS * len(labels) :].reshape(1, -1)
-    return [kernels_1.reshape(6, 25), kernels_2.reshape(6, 150), weights, labels, output_sum]
+def resume_path(metadata_file):
+    """Return the path of the file that --resume needs."""
+    return f"{metadata_file}.resume"
 
 
-def model_of(state):
-    """What model.doc gets: the last weights; or, with `average`, their mean since half of the generations."""
-    count = state.generation - state.settings["generations"] // 2
-    averages = state.settings["average"] and count > 0
-    return with_numbers(state, state.total / count if averages else state.trained)
+def write_files(state, log, model_file, metadata_file):
+    """Bring all files up to date, in this order: the log, what --resume needs, the model."""
+    log.flush(state["generation"])
+    numbers_of = {name: [array.tobytes().hex() for array in state[name][:3]] for name in ("model", "total")}
+    kept = {**state, **numbers_of, "rng": state["rng"].bit_generator.state}
+    write_whole(resume_path(metadata_file), json.dumps(kept, indent=0).encode())
+    text = model_text(trained_model(state))
+    write_whole(model_file, text)
+    state["model_before"] = mark(text)
 
 
-def lock_order(model_file, metadata_file):
-    """The two paths, always in one order, so that of two trainings one gets both. No file may have two uses."""
-    model_file, metadata_file = os.path.realpath(model_file), os.path.realpath(metadata_file)
-    models = {f"{model_file}{end}" for end in ("", ".last", ".bak", ".last.bak")}
-    logs = {f"{metadata_file}{end}" for end in ("", ".bak")}
-    if models & {*logs, *map(path_of, logs)}:
-        raise InputError(f"{model_file}: expected two files, for the model and for its log; name another")
-    return sorted([model_file, metadata_file])
+def read_state(metadata_file):
+    """Return the state that a training left beside its log. Raises InputError if there is none."""
+    path = resume_path(metadata_file)
+    try:
+        with open(path, encoding="utf-8") as file:
+            state = json.load(file)
+        settings, rng = state["settings"], np.random.default_rng()
+        rng.bit_generator.state = state["rng"]
+        shapes = (
+            (settings["kernels"][0], KERNEL**2),
+            (settings["kernels"][1], settings["kernels"][0] * KERNEL**2),
+            (1, -1),
+        )
+        types = np.float32, np.float32, np.float32 if settings["train_kernels"] else np.float64
+        read = [np.frombuffer(bytes.fromhex(text), kind).reshape(shape).copy()
+                for text, kind, shape in zip(state["model"], types, shapes)]  # fmt: skip
+        total = [np.frombuffer(bytes.fromhex(text)).copy() for text in state["total"]]
+        state.update(rng=rng, model=[*read, settings["labels"], settings["output_sum"]])
+        state["total"] = [array.reshape(part.shape) for array, part in zip(total, parts_of(state["model"]))]
+        return state
+    except FileNotFoundError:
+        start = command(ours("controller.py"), "--metadata", metadata_file)
+        raise InputError(f"{path}: not found, so there is nothing to resume; to start a training: {start}") from None
+    except (ValueError, TypeError, LookupError):
+        raise InputError(f"{path}: expected the state of a training by this version; train from the start") from None
 
 
-def note_models(state, texts):
-    """Note the marks of the models that are about to be written, and keep those of the last: a crash leaves either."""
-    marks = [mark(text) for text in texts]
-    if state.models[-len(marks) :] != marks:
-        state.models = [*state.models[-len(marks) :], *marks]
+def read_settings(metadata_file):
+    """Return the settings of the training that wrote a log, or {} if they are not known."""
+    try:
+        return read_state(metadata_file)["settings"]
+    except (InputError, OSError):
+        return {}
 
 
-def keep_others(model_files, state, say):
-    """Keep a model as .bak that is not what the training to be gone on with wrote last: another's, or one changed."""
-    for path in filter(os.path.exists, model_files):
-        with open(path, "rb") as file:
-            known = mark(file.read()) in state.models
-        if not known:
-            back_up(path)
-            say(f"{path}: not what this training wrote last; kept as {path}.bak")
+def trained_model(state):
+    """Return the model for model.doc: the last weights or, with `average`, their mean since half of the generations."""
+    count = state["generation"] - state["settings"]["generations"] // 2
+    if not state["settings"]["average"] or count <= 0:
+        return state["model"]
+    means = [total.reshape(array.shape) / count for total, array in zip(state["total"], state["model"])]
+    return [*means, *state["model"][3:]]
 
 
-def start_files(model_files, metadata_file):
-    """Keep the files of the last training as .bak, and begin a new log, without a moment in which a file is missing."""
-    checkpoint = path_of(metadata_file)
-    for path in (*model_files, metadata_file, checkpoint):
+def mark(data):
+    """Return the SHA-256 of some bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def keep_other_model(state, model_file, say):
+    """Keep the model at model_file as .bak if the training that is resumed did not write it.
+
+    A crash leaves either the model of the state, or the model before it.
+    """
+    if os.path.exists(model_file):
+        with open(model_file, "rb") as file:
+            found = mark(file.read())
+        if found not in (state["model_before"], mark(model_text(trained_model(state)))):
+            back_up(model_file)
+            say(f"{model_file}: this training did not write it; it is kept as {model_file}.bak")
+
+
+def start_files(model_file, metadata_file):
+    """Keep the files of the last training as .bak and begin a new log. At no moment is a file missing."""
+    for path in (model_file, metadata_file, resume_path(metadata_file)):
         check_writable(path)
-    for path in model_files:
-        back_up(path)
-    # A start that failed left an empty log, which is not worth the place of the one that is kept.
-    if os.path.exists(checkpoint) or not is_empty(metadata_file):
+    resumable = os.path.exists(resume_path(metadata_file))
+    back_up(model_file)
+    # Do not let the empty log of a start that failed replace a useful .bak file.
+    if resumable or (os.path.exists(metadata_file) and read_header(metadata_file)[1] != 0):
         back_up(metadata_file)
-    if os.path.exists(checkpoint):  # it goes with the old log, so that the kept training can be gone on with, too
-        rename(checkpoint, path_of(f"{metadata_file}.bak"))
+    if resumable:
+        rename(resume_path(metadata_file), resume_path(f"{metadata_file}.bak"))
     start_log(metadata_file, time.time())
 
 
-def check_pictures(state, pictures):
-    """Note a mark of the pictures. Raises InputError where the training began with others."""
+def load_pictures(state, say, loading):
+    """Return every picture of the labels as (pixels (32, 32), one-hot label (n,)), and say how many there are.
+
+    Raises InputError for a label without pictures, a picture that cannot be read, or other pictures than before.
+    """
+    settings, pictures = state["settings"], []
+    labels = settings["labels"]
+    paths = {label: find_pictures(settings["dataset"], label, say) for label in labels}
+    total = sum(map(len, paths.values()))
     digest = hashlib.sha256()
-    for maps, index in pictures:
-        digest.update(b"%d" % index + maps.tobytes())
-    state.pictures = state.pictures or digest.hexdigest()
-    if state.pictures != digest.hexdigest():
-        found = state.settings["dataset"]
-        raise InputError(f"{found}: expected the pictures that the training began with; train from the start")
+    for label, one_hot in zip(labels, np.eye(len(labels))):
+        for path in paths[label]:
+            pixels = cnn.read_pixels(path, settings["trim"])
+            digest.update(label.encode() + pixels.tobytes())
+            pictures.append((pixels, one_hot))
+            if loading:
+                loading(len(pictures), total)
+    counts = {label: len(found) for label, found in paths.items()}
+    each = set(counts.values())
+    say(f"{total:,} pictures: " + (f"{each.pop():,} of each label" if len(each) == 1 else
+                                   ", ".join(f"{count:,} of {label}" for label, count in counts.items())))  # fmt: skip
+    if state["pictures"] not in (None, digest.hexdigest()):
+        raise InputError(
+            f"{settings['dataset']}: expected the pictures that the training began with; train from the start"
+        )
+    state["pictures"] = digest.hexdigest()
+    return pictures
 
 
 def check_settings(given):
-    """The settings among train()'s arguments, as plain Python values. Raises InputError unless they make sense."""
-    settings = {}
-    for name, kind in SETTINGS.items():
-        value = given[name]
-        try:
-            settings[name] = None if name == "seed" and value is None else kind(value)
-        except (TypeError, ValueError) as error:
-            what = "a path" if name == "dataset" else error
-            raise InputError(f"{name.replace('_', ' ')}: expected {what}, found {value!r}") from None
-    alpha, generations, output_sum, seed = (settings[name] for name in ("alpha", "generations", "output_sum", "seed"))
-    if not 0 <= alpha <= 1:
-        raise InputError(f"alpha: expected a learning rate from 0 to 1, found {alpha}; the paper's is 0.000000005")
-    if generations < 0:
-        raise InputError(f"generations: expected a whole number, 0 or more, found {generations}")
-    if not 0 < output_sum <= LARGEST_SUM:
-        raise InputError(f"output sum: expected a number above 0, at most {LARGEST_SUM:,}, found {output_sum}")
-    if seed is not None and seed < 0:
-        raise InputError(f"seed: expected a whole number, 0 or more, found {seed}")
-    check_labels(settings["labels"])
-    return settings
+    """Return the settings among train()'s arguments as plain Python values. Raises InputError for a wrong one."""
 
+    def need(fits, name, expected):
+        if not fits:
+            raise InputError(f"{name.replace('_', ' ')}: expected {expected}, found {given[name]!r}")
 
-def check_labels(labels):
-    """Raise InputError unless labels differ and each can name a folder and stand in a log."""
+    def whole(value, least):
+        return isinstance(value, numbers.Integral) and value >= least
+
+    need(isinstance(given["alpha"], numbers.Real) and 0 <= given["alpha"] <= 1, "alpha",
+         "a learning rate from 0 to 1 (the paper's is 0.000000005)")  # fmt: skip
+    need(whole(given["generations"], 0), "generations", "a whole number, 0 or more")
+    need(isinstance(given["output_sum"], numbers.Real) and 0 < given["output_sum"] <= LARGEST_SUM, "output_sum",
+         f"a number above 0, at most {LARGEST_SUM:,}")  # fmt: skip
+    need(given["seed"] is None or whole(given["seed"], 0), "seed", "a whole number, 0 or more")
+    kernels = given["kernels"]
+    need(len(kernels) == 2 and all(whole(count, 1) for count in kernels), "kernels", "two whole numbers, 1 or more")
+    if not given["train_kernels"] and (given["random_kernels"] or tuple(kernels) != KERNELS):
+        raise InputError(
+            "kernels: the paper's 6 and 6 are set by hand; others have to be trained, with --train-kernels"
+        )
+    labels = list(map(str, given["labels"]))
     if len(labels) == 1 and len(labels[0].split()) > 1:
-        raise InputError(f"labels: {labels[0]!r} is a single label; without quotes it is several: --labels {labels[0]}")
-    if len(labels) < 2 or len(set(labels)) != len(labels):
-        raise InputError(f"labels: expected two or more that differ, found {' '.join(labels) or 'none'}")
+        raise InputError(f"labels: {labels[0]!r} is one label; without quotes it is several: --labels {labels[0]}")
+    need(len(labels) > 1 and len(set(labels)) == len(labels), "labels", "two or more that differ")
     for label in labels:
         if not re.fullmatch(r"[^\s/\\]+", label) or label in (".", "..") or not label.isprintable():
-            raise InputError(
-                f"labels: {label!r} cannot name a folder and stand in a log; use one without spaces or slashes"
-            )
-
-
-def first_maps(pixels):
-    """What the hand-set kernels of layer 1 make of a picture, (32, 32) -> (6, 14, 14): the same in each generation."""
-    return cnn.first_layer(pixels, hand_set_kernels()[0])
-
-
-def load_dataset(dataset, labels, trim=False, loading=None, kept=first_maps):
-    """Every picture of the labels, as (what `kept` makes of its pixels (32, 32), its label's index).
-
-    kept: first_maps, or np.uint8 for the pixels as they are. loading: called with the number of pictures read and in
-    all. Raises InputError for a label without pictures, or a picture that cannot be read.
-    """
-    paths = [(path, index) for index, label in enumerate(labels) for path in find_pictures(dataset, label)]
-    pictures = []
-    for path, index in paths:
-        pictures.append((kept(cnn.read_pixels(path, trim)), index))
-        if loading:
-            loading(len(pictures), len(paths))
-    return pictures
+            raise InputError(f"labels: {label!r} cannot be the name of a folder; expected no spaces and no slashes")
+    if os.path.realpath(given["model_file"]) == os.path.realpath(given["metadata_file"]):
+        raise InputError(
+            f"{given['model_file']}: expected two files, one for the model and one for the log; name another"
+        )
+    folder = os.path.dirname(os.path.abspath(given["metadata_file"]))
+    settings = {name: bool(given[name]) for name in
+                ("alpha_decay", "average", "trim", "dropout", "train_kernels", "random_kernels", "jitter")}  # fmt: skip
+    return {"alpha": float(given["alpha"]), "generations": int(given["generations"]), "labels": labels,
+            "dataset": os.fspath(given["dataset"]), "output_sum": float(given["output_sum"]), "seed": None if
+            given["seed"] is None else int(given["seed"]), "kernels": list(map(int, kernels)), **settings, "model_file":
+            os.path.relpath(given["model_file"], folder)}  # fmt: skip
 
 
 @contextlib.contextmanager
 def stop_on_signals():
-    """A list that stays empty until Ctrl-C or SIGTERM: the loop then ends after its generation, whole."""
+    """Give a list that Ctrl-C and SIGTERM add to, so that the loop can finish its generation and write the files."""
     stopped = []
     numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
     before = {number: signal.signal(number, lambda number, frame: stopped.append(number)) for number in numbers}

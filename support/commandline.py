@@ -1,4 +1,4 @@
-"""One way to be a command: options, errors on one line, a line that keeps up, what to type next. Not in the paper."""
+"""The command line: options, errors on one line, a line of progress, commands to type next. Not in the paper."""
 
 import argparse
 import contextlib
@@ -6,27 +6,36 @@ import io
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import time
 
-from support import interrupted, python
 from support.files import InputError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-LINES = []  # what progress_line() has returned
-PLAIN_EVERY = 5  # seconds between two lines of progress where nobody looks at a terminal
+LINES = []  # the lines of progress, which an error ends first
+PLAIN_EVERY = 5  # seconds between two lines of progress if the output is not a terminal
 
 
 def script_name():
-    """What the script that runs is called: controller.py, or experiments.evaluate where it was started with -m."""
-    spec = sys.modules["__main__"].__spec__
+    """Return the name of the script that runs: controller.py, or experiments.evaluate if it was started with -m."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
     return spec.name if spec else os.path.basename(sys.argv[0])
 
 
+def python():
+    """Return the Python that runs this, as one types it. On Windows IDLE's own, pythonw, would print nothing."""
+    return sys.executable.replace("pythonw.exe", "python.exe")
+
+
+def pip_install(package):
+    """Return the command that installs a package for the Python that runs this."""
+    quote = '"' if " " in python() else ""
+    return f"{quote}{python()}{quote} -m pip install {package}"
+
+
 class Parser(argparse.ArgumentParser):
-    """Reads a command line; what is wrong with it is said on one line, exit code 2."""
+    """Reads a command line. It says what is wrong on one line, with exit code 2."""
 
     def __init__(self, description):
         name = script_name()
@@ -37,30 +46,28 @@ class Parser(argparse.ArgumentParser):
 
 
 def explain(error):
-    """What an InputError or OSError says, on one line."""
+    """Return the message of an InputError or OSError on one line."""
     text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
     folder = os.path.dirname(os.path.abspath(getattr(error, "filename", None) or ""))
     if isinstance(error, FileNotFoundError) and not os.path.isdir(folder):
-        text += "; its folder is not there, make it first"
+        text += "; its folder does not exist, make it first"
     return " ".join(text.split())
 
 
 def run(main):
-    """Run a script's `main()` and leave with its exit code; an error is one line on stderr, without a traceback."""
+    """Run a script's main() and leave with its exit code. An error is one line on stderr, without a traceback."""
     try:
-        if signal.getsignal(signal.SIGINT) is interrupted:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
         if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="backslashreplace")  # a label or name that the screen's encoding lacks
+            sys.stdout.reconfigure(errors="backslashreplace")  # for characters that the screen does not have
         try:
             sys.exit(main())
         finally:
-            if sys.stdout:  # not closed from the start
+            if sys.stdout:  # it is None if it was closed before the start
                 sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python still tries to print
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes stdout once more at its end
         with contextlib.suppress(OSError):
-            print(f"{script_name()}: stopped, since nobody reads on what it prints", file=sys.stderr)
+            leave(1, "stopped, because nobody reads its output any more")
         sys.exit(1)
     except (InputError, OSError) as error:
         leave(1, explain(error))
@@ -69,7 +76,7 @@ def run(main):
 
 
 def leave(code, text):
-    """Leave with an exit code, and say why on stderr: on a line of its own, not on one of progress."""
+    """Leave with an exit code and a line on stderr, below the line of progress."""
     for show in LINES:
         show(last=True)
     print(f"{script_name()}: {text}", file=sys.stderr)
@@ -77,7 +84,7 @@ def leave(code, text):
 
 
 def command(*arguments):
-    """A command line to be typed next, quoted for the shell: the Python that runs this, then the arguments."""
+    """Return a command to type next, quoted for the shell: the Python that runs this, then the arguments."""
     first = python()
     for name in ("python", "python3"):
         if os.path.normcase(shutil.which(name) or "") == os.path.normcase(first):
@@ -89,19 +96,19 @@ def command(*arguments):
 
 
 def ours(name):
-    """The path of a file of the project, from the folder at hand."""
+    """Return the path of a file of the project, as seen from the current folder."""
     return name if os.getcwd() == ROOT else os.path.join(ROOT, name)
 
 
 def progress_line(stream):
-    """A function of some texts that keeps one line up to date; where `stream` is no terminal, a line every 5 seconds.
+    """Return a function that shows some texts on one line, which it keeps up to date.
 
-    On a terminal the texts that do not fit are left out, the last first, so that none is cut. With last=True they are
-    said at once, and the line is ended. Told nothing, it ends the line if there is one.
+    On a terminal, texts that do not fit are left out, the last one first. If `stream` is not a terminal, it prints a
+    line every 5 seconds. With last=True it prints at once and ends the line. Without texts it only ends the line.
     """
-    if stream is None:  # closed from the start
+    if stream is None:  # it was closed before the start
         return lambda *texts, last=False: None
-    terminal = stream.isatty() and "idlelib" not in sys.modules  # IDLE's shell cannot go back in a line
+    terminal = stream.isatty() and "idlelib" not in sys.modules  # IDLE's shell cannot overwrite a line
     width, said = 0, time.monotonic()
 
     def show(*texts, last=False):
@@ -126,7 +133,7 @@ def progress_line(stream):
 
 
 def duration(seconds):
-    """Seconds as a person says them: 7 s, 3 min 20 s, 2 h 5 min."""
+    """Return seconds as a person says them: 7 s, 3 min 20 s, 2 h 5 min."""
     seconds = round(seconds)
     if seconds < 60:
         return f"{seconds} s"
@@ -136,5 +143,5 @@ def duration(seconds):
 
 
 def share(count, total):
-    """A count as a whole number and as a percentage: 193 of 200, 96.5%."""
+    """Return a count as a whole number and as a percentage: 193 of 200, 96.5%."""
     return f"{count:,} of {total:,}, {100 * count / total:.1f}%"

@@ -3,7 +3,7 @@
 import io
 import warnings
 
-from support import pip_install
+from support.commandline import pip_install
 from support.files import InputError, write_whole
 
 

@@ -1,4 +1,4 @@
-"""One kind of error; files replaced whole, kept as .bak, and held against other processes. Not in the paper."""
+"""Files that are replaced as a whole, kept as .bak, and locked against other processes. Not in the paper."""
 
 import contextlib
 import os
@@ -18,8 +18,8 @@ class InputError(ValueError):
 
 
 @contextlib.contextmanager
-def _naming(path):
-    """An OSError in here names `path`, not the file beside it that is opened instead."""
+def naming(path):
+    """Put `path` into the message of an OSError that is about a temporary file beside it."""
     try:
         yield
     except OSError as error:
@@ -28,14 +28,15 @@ def _naming(path):
 
 
 def write_whole(path, data, sync=True):
-    """Put the bytes `data` at `path`, whole or not at all: written beside it as `path`.new, synced, then renamed.
+    """Put the bytes `data` at `path` as a whole or not at all: they are written to `path`.new, which is then renamed.
 
-    A link is followed, and an existing file keeps its permissions. Without `sync` it is much faster for many small
-    files, and only a power cut can lose one. Raises OSError, with `path` as its file name.
+    A link is followed, and an existing file keeps its permissions. sync=False is faster for many small files; a power
+    cut may then lose one. Raises InputError for a folder or device, OSError if the file cannot be written.
     """
+    check_regular(path)
     path = os.path.realpath(path)
     new = path + ".new"
-    with _naming(path):
+    with naming(path):
         try:
             with open(new, "wb") as file:
                 file.write(data)
@@ -52,40 +53,36 @@ def write_whole(path, data, sync=True):
 
 
 def rename(old, new, sync=True):
-    """os.replace(), and with `sync` what a power cut does not take back before anything later is done.
-
-    On Windows it has to wait while somebody, an editor or a scanner, has the file open.
-    """
-    for pause in (0.01, 0.1, 1, 0):
+    """Rename a file, replacing the one at `new`. With `sync` a power cut cannot undo it."""
+    for pause in (0.01, 0.1, 1, None):
         try:
             os.replace(old, new)
             break
-        except PermissionError as error:
-            if os.name != "nt" or not pause:
-                error.filename, error.filename2 = new, None  # the one that is in use
+        except PermissionError:
+            if os.name != "nt" or pause is None:
                 raise
-            time.sleep(pause)
-    if sync:
-        with contextlib.suppress(OSError):  # some network disks sync no folder
-            _sync(os.path.dirname(os.path.abspath(new)))
+            time.sleep(pause)  # on Windows another program, such as a virus scanner, may have the file open
+    if sync and os.name != "nt":
+        with contextlib.suppress(OSError):  # some network disks cannot do this
+            folder = os.open(os.path.dirname(os.path.abspath(new)), os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
 
-def _sync(path):
-    """Have the disk hold what is at `path`, a file or a folder; Windows syncs neither by its name."""
-    if os.name != "nt":
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def check_regular(path):
+    """Raise InputError if something other than a regular file is at `path`, such as a folder, a device or a pipe."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        kind = "a folder" if os.path.isdir(path) else "a device or a pipe"
+        raise InputError(f"{path}: expected a file, found {kind}; name another")
 
 
 def check_writable(path):
-    """Raise OSError where a file could not be put at `path`; nothing there is touched."""
-    if os.path.isdir(path):
-        raise IsADirectoryError(21, "is a folder, expected a file", path)
+    """Raise InputError or OSError if a file could not be put at `path`. The file there is not touched."""
+    check_regular(path)
     new = os.path.realpath(path) + ".new"
-    with _naming(path), open(new, "wb"):
+    with naming(path), open(new, "wb"):
         pass
     os.remove(new)
     if os.path.exists(path) and not os.access(path, os.W_OK):
@@ -93,65 +90,37 @@ def check_writable(path):
 
 
 def back_up(path):
-    """Keep what is at `path`, if anything, as `path`.bak too; what had that name goes.
-
-    Where `path` is a link, it is what the link leads to that is kept.
-    """
+    """Keep the file at `path`, if there is one, as `path`.bak too. An older .bak is replaced. A link is followed."""
     if not os.path.exists(path):
         return
-    backup = f"{path}.bak"
-    new = f"{backup}.new"
+    new = f"{path}.bak.new"
     with contextlib.suppress(FileNotFoundError):
         os.remove(new)
     try:
-        os.link(os.path.realpath(path), new)  # at once, however large; `path` is given to a new file later
+        os.link(os.path.realpath(path), new)  # takes no time, however large the file is
     except OSError:
-        shutil.copy2(path, new)  # where a disk knows no links
-        _sync(new)
-    rename(new, backup)
+        shutil.copy2(path, new)  # some disks have no hard links
+    rename(new, f"{path}.bak")
     with contextlib.suppress(FileNotFoundError):
-        os.remove(new)  # it stays where it was `backup` already, by another name
+        os.remove(new)  # if .bak was already a hard link to the same file, the system renames nothing
 
 
 @contextlib.contextmanager
-def locked(path):
-    """Hold `path` against other processes, by the file `path`.lock; a lock that a dead process left does not hold.
+def locked(path, say):
+    """Lock `path` against other processes through a file `path`.lock, which stays. The lock ends with the process.
 
-    Raises InputError with the holder's process number where another process holds it.
+    Raises InputError if another process holds the lock. On a disk without locks it calls say() with a warning.
     """
-    name = f"{os.path.realpath(path)}.lock"
-    while True:
-        with _naming(path):
-            file = open(name, "a+b")  # noqa: SIM115, closed below
+    with naming(path):
+        file = open(f"{os.path.realpath(path)}.lock", "ab")  # noqa: SIM115, closed below
+    with file:
         try:
-            _lock(file)
-        except (BlockingIOError, PermissionError):  # held; the second is how Windows says it
-            file.seek(0)
-            holder = file.read(20).decode(errors="replace").strip() or "another"
-            file.close()
-            raise InputError(f"{path}: process {holder} is training it; wait for it, or name other files") from None
-        with contextlib.suppress(FileNotFoundError):
-            if not fcntl or os.path.samestat(os.fstat(file.fileno()), os.stat(name)):
-                break
-        file.close()  # its holder removed it between our open() and our lock, as nobody can on Windows
-    try:
-        file.truncate(0)
-        file.write(b"%d\n" % os.getpid())
-        file.flush()
+            if fcntl:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            else:
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except (BlockingIOError, PermissionError):
+            raise InputError(f"{path}: another training is writing it; wait for it, or name other files") from None
+        except OSError as error:
+            say(f"{path}: no file locks on this disk ({error.strerror}); do not start a second training on these files")
         yield
-    finally:
-        with contextlib.suppress(OSError):
-            os.remove(name)  # first removed, then let go, so that nobody locks a file that is about to vanish
-        file.close()
-        if not fcntl:
-            with contextlib.suppress(OSError):
-                os.remove(name)  # Windows removes no open file; nor this one, if another has it open by now
-
-
-def _lock(file):
-    """Lock an open file, or raise OSError at once. The system lets go of it when the process ends, however it ends."""
-    if fcntl:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    else:
-        file.seek(1 << 30)  # Windows lets nobody read what is locked: far beyond what reading the number buffers
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)

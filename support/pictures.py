@@ -1,4 +1,4 @@
-"""Where a data set's pictures stand: <dataset>/<label>/img<class>-<number>.png, as the paper's and Chars74K's do."""
+"""The paths of a data set's pictures: <dataset>/<label>/img<class>-<number>.png, as in the paper and in Chars74K."""
 
 import os
 import re
@@ -10,36 +10,39 @@ CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  #
 
 
 def class_number(label):
-    """Chars74K's number of a digit's or letter's class, 1 to 62."""
+    """Return Chars74K's number of a digit's or letter's class, 1 to 62."""
     return CHARACTERS.index(label) + 1
 
 
 def picture_path(dataset, label, number):
-    """Where a picture of a digit or letter stands: class counted from 001, number from 00001."""
+    """Return the path of a picture of a digit or letter. Classes count from 001, numbers from 00001."""
     return os.path.join(dataset, label, f"img{class_number(label):03d}-{number:05d}.png")
 
 
-def find_pictures(dataset, label):
-    """The paths of a label's pictures, by sorted name; other files are left alone. Raises InputError if there are none.
+def find_pictures(dataset, label, say=None):
+    """Return the paths of a label's pictures, sorted by name. Raises InputError if there are none.
 
-    Where A and a share a folder, because the disk does not tell them apart, the class number in the name does.
+    say is called if files were passed over because of their names. On a disk that does not distinguish capital letters,
+    A and a have the same folder; then the number of the class in the name tells them apart.
     """
     folder = os.path.join(dataset, label)
     other_case = class_number(label.swapcase()) if len(label) == 1 and label in CHARACTERS and label.isalpha() else 0
     try:
-        names = sorted(os.listdir(folder))
+        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except OSError as error:
         do = "" if os.path.isdir(dataset) else f"; start in {ROOT}, or name the folder that holds it (--dataset)"
         raise InputError(f"{folder}: expected a folder of pictures of a {label!r} ({error.strerror}){do}") from None
-    matches = [re.fullmatch(r"img(\d+)-\d+\.png", name) for name in names]
+    matches = [re.fullmatch(r"img(\d+)-\d+\.(?:png|PNG)", name) for name in names]
     paths = [os.path.join(folder, match[0]) for match in matches if match and int(match[1]) != other_case]
     if not paths:
-        raise InputError(f"{folder}: expected pictures named like img001-00001.png, found none")
+        raise InputError(f"{folder}: expected pictures with names like img001-00001.png, found none")
+    if say and None in matches:
+        say(f"{folder}: passed over {matches.count(None)} of {len(names)} files, expected names like img001-00001.png")
     return paths
 
 
 def has_pictures(dataset, label):
-    """Whether a data set has a picture of the label."""
+    """Tell whether a data set has a picture of the label."""
     try:
         return bool(find_pictures(dataset, label))
     except InputError:
