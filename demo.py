@@ -9,7 +9,7 @@ is sent is kept. waitress serves, where it is installed (requirements-demo.txt),
 Nothing but its tests imports it.
 """
 
-from support.commandline import ROOT, Parser, command, explain, ours, run  # isort: skip, it is to be first
+from support.commandline import ROOT, Parser, command, explain, ours, run
 
 import base64
 import contextlib

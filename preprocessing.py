@@ -6,7 +6,7 @@ As in the paper, a picture is written over its original, unless --output names a
 It stands on support/ alone; cnn.py and what stands above that imports it.
 """
 
-from support.commandline import Parser, explain, run  # isort: skip, it is to be first
+from support.commandline import Parser, explain, run
 
 import contextlib
 import io

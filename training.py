@@ -161,7 +161,7 @@ def start_state(settings, say):
 
 def constants():
     """Return the constants of the code that a training must not change when it is resumed."""
-    return {"dropout rates": [cnn.DROPOUT_1, cnn.DROPOUT_2], "limits of jitter": list(JITTER)}
+    return {"dropout_rates": [cnn.DROPOUT_1, cnn.DROPOUT_2], "limits_of_jitter": list(JITTER)}
 
 
 def continue_state(settings, metadata_file):
@@ -231,7 +231,8 @@ def read_state(metadata_file):
 def read_settings(metadata_file):
     """Return the settings of the training that wrote a log, or {} if they are not known."""
     try:
-        return read_state(metadata_file)["settings"]
+        state = read_state(metadata_file)
+        return {**state["settings"], **state["constants"]}
     except (InputError, OSError):
         return {}
 

@@ -4,7 +4,7 @@ Here stands what the two share: the options that say which pictures, and how one
 tests import them.
 """
 
-from support.commandline import Parser  # isort: skip, it is to be first
+from support.commandline import Parser
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Graphs, by matplotlib, an extra that nothing but the graphs needs. Not in the paper."""
+"""Graphs by matplotlib, an extra that nothing but the graphs needs. Not in the paper."""
 
 import io
 import warnings
@@ -8,21 +8,23 @@ from support.files import InputError, write_whole
 
 
 def new_figure(width, height, note=""):
-    """An empty matplotlib figure, in inches. Raises InputError, which ends with `note`, where matplotlib is missing."""
+    """Return an empty matplotlib figure, in inches. Raises InputError, ending with `note`, if matplotlib is missing."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # older versions use what newer ones of their parts advise against
+            warnings.simplefilter("ignore")  # older versions of matplotlib use what newer NumPy versions warn of
+            import matplotlib  # noqa: PLC0415, an extra
             from matplotlib.figure import Figure  # noqa: PLC0415, an extra
     except ImportError:
         ways = f"{pip_install('matplotlib')}, or sudo apt install python3-matplotlib"
         raise InputError(f"the graphs need matplotlib; install it with {ways}{note}") from None
+    matplotlib.rcdefaults()  # a user's own settings, such as usetex, must not break a graph
     return Figure((width, height))
 
 
 def save_figure(figure, path):
-    """Write a matplotlib figure as a PNG file of 200 dots an inch, drawn in memory: no screen is needed."""
+    """Write a matplotlib figure as a PNG file of 200 dots an inch. It is drawn in memory: no screen is needed."""
     data = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of characters that its font lacks: a box is drawn for them
+        warnings.simplefilter("ignore")  # characters that the font lacks are drawn as boxes
         figure.savefig(data, format="png", dpi=200)
     write_whole(path, data.getvalue())
