@@ -22,7 +22,7 @@ from PIL import Image
 import cnn
 from backpropagation import PIXEL_SCALE, gradients
 from metadata import Log, read_header, start_log
-from model import KERNEL, KERNELS, LARGEST_SUM, OUTPUT_SUM, model_text, parts_of, start_model
+from model import KERNELS, LARGEST_SUM, OUTPUT_SUM, model_text, parts_of, start_model
 from preprocessing import distort
 from support.commandline import command, ours
 from support.files import InputError, back_up, check_writable, locked, rename, write_whole
@@ -72,44 +72,40 @@ def train(alpha, generations, model_file, metadata_file, *, labels=LABELS, datas
             say(f"{metadata_file}: the {log.dropped} lines after generation {state['generation']} are trained again")
 
         rng, model, recent = state["rng"], parts_of(state["model"]), deque(maxlen=RECENT)
-        alpha_now = settings["alpha"]
-        write_files(state, log, model_file, metadata_file)
-        if progress:
-            progress(state["generation"], recent)
+
+        def write():
+            write_files(state, log, model_file, metadata_file)
+            if progress:
+                progress(state["generation"], recent)
+
+        write()
         next_write = time.monotonic() + WRITE_EVERY
         for generation in range(state["generation"] + 1, generations + 1):
             picture, label = pictures[int(rng.random() * len(pictures))]  # a random picture
             if jitter:
                 picture = jittered(picture, rng)
-            if alpha_decay:
-                alpha_now = alpha * (1 - (generation - 1) / generations)
+            rate = alpha * (1 - (generation - 1) / generations) if alpha_decay else alpha
             if train_kernels:
                 steps = cnn.forward(picture, model, rng=rng if dropout else None)
                 result = cnn.Trained(cnn.cross_entropy(steps.softmax, label), label, steps.softmax, steps.flattened)
-                update_all_layers(model, alpha_now, gradients(steps, model, label))
+                update_all_layers(model, rate, gradients(steps, model, label))
             else:
                 result = cnn.Trained(*cnn.cnn(picture, model, label, training=True, rng=rng, dropout=dropout))
-                update(model.weights, alpha_now, result)
+                update(model.weights, rate, result)
             if average and generation > generations // 2:
-                for total, array in zip(state["total"], model):
+                for total, array in zip(state["total"], state["model"]):
                     total[...] += array
-            right, predicted = label.argmax(), np.argmax(result.softmax)
-            log.append(
-                generation, model.labels[right], result.cross_entropy, result.softmax[0], model.labels[predicted]
-            )
-            recent.append((result.cross_entropy, predicted == right))
+            right, answer = (model.labels[np.argmax(numbers)] for numbers in (label, result.softmax))
+            log.append(generation, right, result.cross_entropy, result.softmax[0], answer)
+            recent.append((result.cross_entropy, answer == right))
             state["generation"] = generation
-            if stopped or time.monotonic() >= next_write:
-                write_files(state, log, model_file, metadata_file)
-                if progress:
-                    progress(generation, recent)
-                next_write = time.monotonic() + WRITE_EVERY
             if stopped:
                 break
-        for _ in range(2):  # the second time notes the model that the first time wrote: see keep_other_model()
-            write_files(state, log, model_file, metadata_file)
-        if progress:
-            progress(state["generation"], recent)
+            if time.monotonic() >= next_write:
+                write()
+                next_write = time.monotonic() + WRITE_EVERY
+        write()
+        write_files(state, log, model_file, metadata_file)  # again, to note the mark of the model just written
     if stopped:
         raise KeyboardInterrupt
     return trained_model(state)
@@ -155,7 +151,7 @@ def start_state(settings, say):
     names = "output_sum", "train_kernels", "kernels", "random_kernels"
     model = start_model(settings["labels"], rng, **{name: settings[name] for name in names})
     return {"settings": settings, "constants": constants(), "generation": 0, "model": model,
-            "total": [np.zeros(array.shape) for array in parts_of(model)[:3]] if settings["average"] else [],
+            "total": [np.zeros(array.shape) for array in model[:3]] if settings["average"] else [],
             "rng": rng, "pictures": None, "model_before": None}  # fmt: skip
 
 
@@ -193,9 +189,9 @@ def resume_path(metadata_file):
 def write_files(state, log, model_file, metadata_file):
     """Bring all files up to date, in this order: the log, what --resume needs, the model."""
     log.flush(state["generation"])
-    numbers_of = {name: [array.tobytes().hex() for array in state[name][:3]] for name in ("model", "total")}
-    kept = {**state, **numbers_of, "rng": state["rng"].bit_generator.state}
-    write_whole(resume_path(metadata_file), json.dumps(kept, indent=0).encode())
+    arrays = {name: [array.tolist() for array in state[name][:3]] for name in ("model", "total")}
+    kept = {**state, **arrays, "rng": state["rng"].bit_generator.state}
+    write_whole(resume_path(metadata_file), json.dumps(kept).encode())
     text = model_text(trained_model(state))
     write_whole(model_file, text)
     state["model_before"] = mark(text)
@@ -209,17 +205,12 @@ def read_state(metadata_file):
             state = json.load(file)
         settings, rng = state["settings"], np.random.default_rng()
         rng.bit_generator.state = state["rng"]
-        shapes = (
-            (settings["kernels"][0], KERNEL**2),
-            (settings["kernels"][1], settings["kernels"][0] * KERNEL**2),
-            (1, -1),
-        )
         types = np.float32, np.float32, np.float32 if settings["train_kernels"] else np.float64
-        read = [np.frombuffer(bytes.fromhex(text), kind).reshape(shape).copy()
-                for text, kind, shape in zip(state["model"], types, shapes)]  # fmt: skip
-        total = [np.frombuffer(bytes.fromhex(text)).copy() for text in state["total"]]
-        state.update(rng=rng, model=[*read, settings["labels"], settings["output_sum"]])
-        state["total"] = [array.reshape(part.shape) for array, part in zip(total, parts_of(state["model"]))]
+        arrays = [np.array(numbers, kind) for numbers, kind in zip(state["model"], types)]
+        state.update(model=[*arrays, settings["labels"], settings["output_sum"]], rng=rng)
+        state["total"] = [np.array(numbers) for numbers in state["total"]]
+        if not {"constants", "generation", "pictures", "model_before"} <= state.keys():
+            raise KeyError("an older version wrote it")
         return state
     except FileNotFoundError:
         start = command(ours("controller.py"), "--metadata", metadata_file)
@@ -242,8 +233,7 @@ def trained_model(state):
     count = state["generation"] - state["settings"]["generations"] // 2
     if not state["settings"]["average"] or count <= 0:
         return state["model"]
-    means = [total.reshape(array.shape) / count for total, array in zip(state["total"], state["model"])]
-    return [*means, *state["model"][3:]]
+    return [*(total / count for total in state["total"]), *state["model"][3:]]
 
 
 def mark(data):
