@@ -57,6 +57,7 @@ def parse_options():
     add("--random-kernels", action="store_true", help="with --train-kernels: start from random kernels")
     add("--jitter", action="store_true", help="turn, slant, stretch and shift each picture a little, at random (not in "
         "the paper)")  # fmt: skip
+    add("--bend", action="store_true", help="bend most pictures a little, at random (not in the paper)")
     add("--resume", action="store_true", default=False, help="continue the training of this log; what is not named "
         "stays as it was")  # fmt: skip
     given = vars(parser.parse_args())

@@ -18,7 +18,7 @@ from training import read_settings
 # The paper's run and what it found. These stay the same when a default of train() changes.
 PAPER = {"alpha": 5e-9, "labels": ["0", "1"], "output_sum": 100, "dropout": True, "dropout_rates": [0.15, 0.2],
          "kernels": [6, 6], "alpha_decay": False, "average": False, "trim": False, "train_kernels": False,
-         "random_kernels": False, "jitter": False}  # fmt: skip
+         "random_kernels": False, "jitter": False, "bend": False}  # fmt: skip
 PAPER_GENERATIONS = 180_834
 PAPER_WINDOW = 101  # generations: the paper says 100, but 85.15% is 86 of 101 (docs/reproduction.md)
 PAPER_CROSS_ENTROPY = 0.1728

@@ -23,7 +23,7 @@ import cnn
 from backpropagation import PIXEL_SCALE, gradients
 from metadata import Log, read_header, start_log
 from model import KERNELS, LARGEST_SUM, OUTPUT_SUM, model_text, parts_of, start_model
-from preprocessing import distort
+from preprocessing import SIZE, distort
 from support.commandline import command, ours
 from support.files import InputError, back_up, check_writable, locked, rename, write_whole
 from support.pictures import find_pictures
@@ -35,25 +35,30 @@ LABELS = "0", "1"
 
 KERNELS_ALPHA = 0.003  # learning rate when all layers are trained; the paper's is too small for that
 JITTER = 12, 0.25, 0.2, 0.2, 1, 1  # at most: degrees, slant, stretch across, stretch down, pixels across, pixels down
+BEND = 0.7, 1.3  # the share of the pictures that are bent, and the pixels by which a point of the grid is moved
+STEP = SIZE // 4  # pixels from one point of that grid to the next
+GRID = np.stack(np.meshgrid(*[range(0, SIZE + 1, STEP)] * 2), axis=2)  # (5, 5, 2): x and y of each point
 WRITE_EVERY = 0.8  # seconds between two writings of model.doc and metadata.doc
 RECENT = 100  # generations over which the paper takes its mean cross entropy and its share of right answers
 
 
 def train(alpha, generations, model_file, metadata_file, *, labels=LABELS, dataset="dataset", output_sum=OUTPUT_SUM,
           seed=None, alpha_decay=False, average=False, trim=False, dropout=True, train_kernels=False, kernels=KERNELS,
-          random_kernels=False, jitter=False, resume=False, say=None, loading=None, progress=None):  # fmt: skip
+          random_kernels=False, jitter=False, bend=False, resume=False, say=None, loading=None,
+          progress=None):  # fmt: skip
     """Train a model on one random picture in each generation, write both files about once a second, return the model.
 
-    alpha: the learning rate. seed: the same seed gives the same files; None draws one. alpha_decay: alpha falls
-    linearly to 0. average: model_file gets the mean of the weights over the last half of the generations. trim: the
-    pictures are cut to their ink first. dropout: False leaves it out. train_kernels: train all layers, with so many
-    `kernels` in convolution 1 and 2; random_kernels: they start at random. jitter: turn, slant, stretch and shift each
-    picture a little at random. resume: continue the training that metadata_file belongs to, up to `generations`. The
-    other settings must be the same as before. Otherwise a new training begins, and the files of the last one are kept
-    as .bak. say(text), loading(pictures read, pictures in all) and progress(generation, recent pairs of cross entropy
-    and right) are called to report. Ctrl-C ends the training after a generation: the files are written, then
-    KeyboardInterrupt is raised. Raises InputError, before any file is touched, for a setting or picture that cannot be
-    used.
+    alpha: the learning rate.               seed: the same seed gives the same files; None draws one.
+    alpha_decay: alpha falls linearly to 0. average: model_file gets the mean of the weights over the last half.
+    trim: cut the pictures to their ink.    dropout: False leaves it out.
+    train_kernels: train all layers, with so many `kernels` in convolution 1 and 2. random_kernels: start at random.
+    jitter: turn, slant, stretch and shift each picture a little at random. bend: bend most pictures a little.
+    resume: continue the training of metadata_file, up to `generations`; the other settings must be the same as before.
+    Otherwise a new training begins, and the files of the last one are kept as .bak.
+    say(text), loading(pictures read, in all), progress(generation, recent (cross entropy, right)): called to report.
+
+    Ctrl-C ends the training after a generation: the files are written, then KeyboardInterrupt is raised. Raises
+    InputError, before any file is touched, for a setting or picture that cannot be used.
     """
     settings = check_settings(locals())
     say = say or (lambda text: None)
@@ -84,6 +89,8 @@ def train(alpha, generations, model_file, metadata_file, *, labels=LABELS, datas
             picture, label = pictures[int(rng.random() * len(pictures))]  # a random picture
             if jitter:
                 picture = jittered(picture, rng)
+            if bend and rng.random() < BEND[0]:
+                picture = bent(picture, rng)
             rate = alpha * (1 - (generation - 1) / generations) if alpha_decay else alpha
             if train_kernels:
                 steps = cnn.forward(picture, model, rng=rng if dropout else None)
@@ -135,6 +142,17 @@ def jittered(pixels, rng):
     return np.frombuffer(picture.tobytes(), np.uint8).reshape(pixels.shape)
 
 
+def bent(pixels, rng):
+    """Return a picture as if it were drawn on rubber: 5x5 points spread over it are moved at random. (32, 32) each."""
+    points = (GRID + rng.normal(0, BEND[1], GRID.shape)).tolist()
+    # each square of the new picture comes from the four points to which its corners were moved
+    mesh = [((STEP * j, STEP * i, STEP * j + STEP, STEP * i + STEP),
+             points[i][j] + points[i + 1][j] + points[i + 1][j + 1] + points[i][j + 1])
+            for i in range(4) for j in range(4)]  # fmt: skip
+    picture = Image.fromarray(pixels).transform((SIZE, SIZE), Image.MESH, mesh, Image.BILINEAR, fillcolor=255)
+    return np.frombuffer(picture.tobytes(), np.uint8).reshape(pixels.shape)
+
+
 # The state of a training is a dictionary: its settings, the constants of the code, the generation, the model, the sum
 # of the models since half of the generations, the random generator, a mark of the pictures, a mark of model.doc as it
 # was before. metadata.doc.resume keeps it for --resume. That file is written after the lines of metadata.doc and before
@@ -157,7 +175,7 @@ def start_state(settings, say):
 
 def constants():
     """Return the constants of the code that a training must not change when it is resumed."""
-    return {"dropout_rates": [cnn.DROPOUT_1, cnn.DROPOUT_2], "limits_of_jitter": list(JITTER)}
+    return {"dropout_rates": [cnn.DROPOUT_1, cnn.DROPOUT_2], "limits_of_jitter": list(JITTER), "bending": list(BEND)}
 
 
 def continue_state(settings, metadata_file):
@@ -331,8 +349,8 @@ def check_settings(given):
             f"{given['model_file']}: expected two files, one for the model and one for the log; name another"
         )
     folder = os.path.dirname(os.path.abspath(given["metadata_file"]))
-    settings = {name: bool(given[name]) for name in
-                ("alpha_decay", "average", "trim", "dropout", "train_kernels", "random_kernels", "jitter")}  # fmt: skip
+    flags = "alpha_decay", "average", "trim", "dropout", "train_kernels", "random_kernels", "jitter", "bend"
+    settings = {name: bool(given[name]) for name in flags}
     return {"alpha": float(given["alpha"]), "generations": int(given["generations"]), "labels": labels,
             "dataset": os.fspath(given["dataset"]), "output_sum": float(given["output_sum"]), "seed": None if
             given["seed"] is None else int(given["seed"]), "kernels": list(map(int, kernels)), **settings, "model_file":
