@@ -27,39 +27,35 @@ def main():
 
 def parse_options():
     """Return the command line as arguments of train(). With --resume, the training's own settings are the defaults."""
-    parser = Parser("Train the network from the start, by default exactly as the paper did.")
+    parser = Parser("Train the network, by default exactly as the paper did. Each option that takes no value, except "
+                    "--resume, does something that the paper did not.")  # fmt: skip
     parser.argument_default = argparse.SUPPRESS  # an option that is not given does not appear
     add = parser.add_argument
-    add("--alpha", type=float, metavar="A", help="learning rate (default: 0.000000005, the paper's)")
+    # fmt: off
+    add("--alpha", type=float, metavar="A", help="learning rate (default: 0.000000005, the paper's; with "
+        f"--train-kernels {training.KERNELS_ALPHA})")
     add("--generations", type=int, metavar="N", help="one picture each, in all (default: 180834, the paper's; 0 only "
-        "writes the start model)")  # fmt: skip
+        "writes the start model)")
     add("--labels", nargs="+", metavar="L", help="two or more (default: 0 1, the paper's)")
     add("--dataset", metavar="DIR", help="pictures, DIR/<label>/img<class>-<number>.png (default: dataset)")
     add("--model", metavar="FILE", help="the model (default: model.doc)")
     add("--metadata", default="metadata.doc", metavar="FILE", help="the log (default: metadata.doc)")
     add("--output-sum", type=float, metavar="S", help="outputs over 100 are scaled to this sum (default: 100, the "
-        "paper's text; its published figures fit 10)")  # fmt: skip
-    add(
-        "--seed",
-        type=int,
-        metavar="N",
-        help="the same seed gives the same files (default: a new one, which is printed)",
-    )
-    add("--alpha-decay", action="store_true", help="let alpha fall linearly to 0 (not in the paper)")
-    add("--average", action="store_true", help="keep the mean of the weights over the last half of the generations "
-        "(the paper keeps the last weights)")  # fmt: skip
-    add("--trim", action="store_true", help="cut the pictures to their ink first (not in the paper)")
-    add("--no-dropout", dest="dropout", action="store_false", help="train without dropout (the paper has dropout)")
-    add("--train-kernels", action="store_true", help="train all layers, not only the last one (the paper could not "
-        f"find out how); alpha is then {training.KERNELS_ALPHA} by default")  # fmt: skip
+        "paper's text; its published figures fit 10)")
+    add("--seed", type=int, metavar="N", help="the same seed gives the same files (default: a new one, printed)")
+    add("--alpha-decay", action="store_true", help="let alpha fall linearly to 0")
+    add("--average", action="store_true", help="keep the mean of the weights over the last half of the generations")
+    add("--trim", action="store_true", help="cut the pictures to their ink first")
+    add("--no-dropout", dest="dropout", action="store_false", help="train without dropout")
+    add("--train-kernels", action="store_true", help="train all layers, not only the last one")
     add("--kernels", nargs=2, type=int, metavar=("K1", "K2"), help="how many kernels convolution 1 and 2 have, with "
-        "--train-kernels (default: 6 6, the paper's)")  # fmt: skip
+        "--train-kernels (default: 6 6, the paper's)")
     add("--random-kernels", action="store_true", help="with --train-kernels: start from random kernels")
-    add("--jitter", action="store_true", help="turn, slant, stretch and shift each picture a little, at random (not in "
-        "the paper)")  # fmt: skip
-    add("--bend", action="store_true", help="bend most pictures a little, at random (not in the paper)")
+    add("--jitter", action="store_true", help="turn, slant, stretch and shift each picture a little, at random")
+    add("--bend", action="store_true", help="bend most pictures a little, at random")
     add("--resume", action="store_true", default=False, help="continue the training of this log; what is not named "
-        "stays as it was")  # fmt: skip
+        "stays as it was")
+    # fmt: on
     given = vars(parser.parse_args())
     given["metadata_file"] = given.pop("metadata")
     if "model" in given:
@@ -100,14 +96,9 @@ class Screen:
         if not recent:
             return
         rate = (generation - self.first) / max(now - self.started, 1e-9)
-        self.line(
-            f"{100 * generation / self.generations:.1f}%",
-            f"{rate:,.0f} a second",
-            f"{duration((self.generations - generation) / rate)} left",
-            *quality(recent),
-            f"generation {generation:,}",
-            last=generation == self.generations,
-        )
+        left = duration((self.generations - generation) / rate)
+        texts = f"{generation / self.generations:.1%}", f"{rate:,.0f} a second", f"{left} left"
+        self.line(*texts, *quality(recent), f"generation {generation:,}", last=generation == self.generations)
 
     def summary(self, options, stopped):
         """Print what was written, how good it was, and commands to type next."""

@@ -1,0 +1,61 @@
+"""How rare is a picture that changes its answer when a single pixel changes?
+
+    python -m experiments.pixel MODEL FOLDER [--pictures 500] [--seed 1]
+
+takes pictures of the folder at random that the model gets right, inverts each of their 1,024 pixels in turn, and counts
+the pictures and the pixels that change the answer.
+"""
+
+import sys
+
+import numpy as np
+
+from cnn import forward, read_pixels
+from model import parts_of, read_model
+from support.commandline import Parser, progress_line, run, share
+from support.pictures import find_pictures, has_pictures
+
+
+def main():
+    parser = Parser("Count the pictures whose answer changes when one pixel is inverted.")
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("folder", metavar="FOLDER", help="pictures, FOLDER/<label>/img<class>-<number>.png")
+    parser.add_argument("--pictures", type=int, default=500, metavar="N", help="(default: 500)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="(default: 1)")
+    options = parser.parse_args()
+    model = parts_of(read_model(options.model))
+    labels = [label for label in model.labels if has_pictures(options.folder, label)]
+    paths = [(path, label) for label in labels for path in find_pictures(options.folder, label)]
+    np.random.default_rng(options.seed).shuffle(paths)
+
+    show, changed, fooled = progress_line(sys.stderr), [], None
+    for path, label in paths:
+        pixels = read_pixels(path)
+        answer = forward(pixels, model).softmax.argmax()
+        if model.labels[answer] != label:
+            continue
+        others = [forward(picture, model).softmax for picture in inverted(pixels)]
+        wrong = [softmax for softmax in others if softmax.argmax() != answer]
+        changed.append(len(wrong))
+        for softmax in wrong:
+            fooled = max(fooled or (0,), (softmax.max(), model.labels[softmax.argmax()], path))
+        show(f"{len(changed)} of {options.pictures} pictures")
+        if len(changed) == options.pictures:
+            break
+    show(last=True)
+    print(f"pictures that one pixel changes: {share(np.count_nonzero(changed), len(changed))}")
+    print(f"pixels that do so: {share(sum(changed), len(changed) * 1024)}")
+    if fooled:
+        print(f"the surest wrong answer: {fooled[1]}, {fooled[0]:.1%}, for {fooled[2]}")
+
+
+def inverted(pixels):
+    """Yield the picture with one pixel inverted, for each of its pixels: (32, 32) each."""
+    for place in np.ndindex(pixels.shape):
+        picture = pixels.copy()
+        picture[place] = 255 - picture[place]
+        yield picture
+
+
+if __name__ == "__main__":
+    run(main)
