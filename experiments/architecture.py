@@ -1,64 +1,76 @@
-"""Is six kernels in each layer the best number? The paper's second open question. Not in the paper.
+"""Are six and six kernels the best numbers? The paper's second open question.
 
-    python -m experiments.architecture [--dataset dataset] [--test DIR] [--labels 0 1] [--generations 180834]
+    python -m experiments.architecture FOLDER --test DIR [--labels 0 1] [--kernels 3,3 6,6 8,16 12,24 16,48]
+                                       [--generations 180834] [--alpha A] [--seeds 3] [--graph FILE.png]
 
-Trains all layers with as many kernels in each layer as COUNTS says, one training each, and prints how many of --test's
-pictures are right (without it, every fifth picture is held out) and what a generation takes. So that all can be
-compared, all start from random kernels, of the length that those of the paper are brought to.
+trains all layers with each pair of numbers, from random kernels, without dropout, alpha falling to 0, and prints how
+many pictures of DIR are right, how many weights there are, and what a generation and a classification take.
 """
 
-import os
-
-os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"))
-import time
+import functools
+import timeit
 
 import numpy as np
 
-import backpropagation
-from experiments.shared import count_right, markdown, on_all_cores, training_parser
-from model import KERNEL_LENGTH, OUTPUT_SUM
-from support.commandline import run, share
-from training import KERNELS_ALPHA, LABELS, check_labels, load_dataset
-
-COUNTS = (3, 6, 12, 16)  # kernels in each layer
+from cnn import forward
+from experiments.shared import count_right, markdown, one_or_more, pictures_of, train_all, written
+from model import parts_of
+from support.commandline import Parser, run
+from support.figures import new_figure, save_figure
+from training import GENERATIONS, KERNELS_ALPHA, LABELS
 
 
 def main():
-    parser = training_parser("Train all layers with 3, 6, 12 and 16 kernels in each layer, and print a table.",
-                             "pictures to try on (default: every fifth of the training's)")  # fmt: skip
-    parser.add_argument("--labels", nargs="+", default=LABELS, metavar="L", help="two or more (default: 0 1)")
+    parser = Parser("Train networks with several numbers of kernels, and compare them.")
+    add = parser.add_argument
+    add("folder", metavar="FOLDER", help="training pictures")
+    add("--test", required=True, metavar="DIR", help="pictures to count the right answers on")
+    add("--labels", nargs="+", default=list(LABELS), metavar="L", help="(default: 0 1)")
+    add("--kernels", nargs="+", type=pair, default=[(3, 3), (6, 6), (8, 16), (12, 24), (16, 48)], metavar="K1,K2",
+        help="(default: 3,3 6,6 8,16 12,24 16,48)")  # fmt: skip
+    add("--generations", type=one_or_more, default=GENERATIONS, metavar="N", help="(default: 180834)")
+    add("--alpha", type=float, default=KERNELS_ALPHA, metavar="A", help=f"(default: {KERNELS_ALPHA})")
+    add("--output-sum", type=float, default=100, metavar="S", help="(default: 100)")
+    add("--jitter", action="store_true", help="jitter and bend the training pictures")
+    add("--seeds", type=one_or_more, default=3, metavar="N", help="seeds 1 to N (default: 3)")
+    add("--graph", metavar="FILE.png", help="draw right against weights (matplotlib)")
     options = parser.parse_args()
-    check_labels(options.labels)  # a mistake in the folders is said by measure(), before it trains
-    jobs = [(count, options.dataset, options.test, options.labels, options.generations) for count in COUNTS]
-    rows = on_all_cores(measure, jobs, "trainings")
-    print(f"{len(options.labels)} labels, {options.generations:,} generations, output sum {OUTPUT_SUM}, no dropout.\n")
-    print(markdown([["kernels in each layer", "weights", "right", "a generation"], *rows]))
+    settings = {name: getattr(options, name) for name in ("labels", "generations", "alpha", "output_sum", "jitter")}
+    settings.update(dataset=options.folder, bend=options.jitter, train_kernels=True, random_kernels=True,
+                    alpha_decay=True, dropout=False)  # fmt: skip
+    cases = [{**settings, "kernels": kernels} for kernels in options.kernels]
+    found = train_all(cases, options.seeds, functools.partial(measure, options.test))
+    rows = [["kernels", "weights", f"right in {options.test}", "classifying a picture"]]
+    for kernels, of_seeds in zip(options.kernels, found):
+        weights, right, seconds = zip(*of_seeds)
+        rows.append([f"{kernels[0]}, {kernels[1]}", f"{weights[0]:,}", written(right, "{:.2f}%"),
+                     f"{np.median(seconds) * 1e6:.0f} us"])  # fmt: skip
+    print(f"{len(options.labels)} labels, {options.generations:,} generations, alpha {options.alpha} falling to 0, "
+          f"seeds 1 to {options.seeds}\n\n{markdown(rows)}")  # fmt: skip
+    if options.graph:
+        figure = new_figure(5, 3.2)
+        axes = figure.add_axes((0.14, 0.15, 0.82, 0.78))
+        means = [(of_seeds[0][0], np.mean([right for _, right, _ in of_seeds])) for of_seeds in found]
+        axes.plot(*zip(*means), "o-", color="blue")
+        for kernels, place in zip(options.kernels, means):
+            axes.annotate(f"{kernels[0]}, {kernels[1]}", place, (4, -10), textcoords="offset points", size=8)
+        axes.set(xscale="log", xlabel="weights", ylabel=f"right in {options.test} (%)")
+        axes.grid(color="0.9")
+        save_figure(figure, options.graph)
 
 
-def measure(count, dataset, test, labels, generations):
-    """Train with so many kernels: a row of the table."""
-    pictures = load_dataset(dataset, labels, kept=np.uint8)
-    held_out = load_dataset(test, labels, kept=np.uint8) if test else pictures[::5]
-    if not test:
-        del pictures[::5]
-    rng = np.random.default_rng(1)
-    model = random_model(count, len(labels), rng)
-    generation = backpropagation.all_layers(*model, OUTPUT_SUM)
-    started = time.process_time()
-    for number in range(generations):
-        pixels, correct = pictures[int(rng.random() * len(pictures))]
-        generation(pixels, correct, KERNELS_ALPHA * (1 - number / generations))
-    seconds = (time.process_time() - started) / generations
-    weights, right = sum(array.size for array in model), share(count_right(model, held_out), len(held_out))
-    return [str(count), f"{weights:,}", right, f"{seconds * 1e6:.0f} microseconds"]
+def pair(text):
+    """Return two whole numbers, as the type of an option."""
+    first, second = text.split(",")
+    return int(first), int(second)
 
 
-def random_model(count, outputs, rng):
-    """A model's arrays of single precision: (count, 25), (count, count * 25), (outputs, count * 25 + 1)."""
-    kernels = [rng.normal(size=(count, size)) for size in (25, 25 * count)]
-    kernels = [array / np.linalg.norm(array, axis=1, keepdims=True) * KERNEL_LENGTH for array in kernels]
-    weights = rng.random((outputs, 25 * count + 1)) * 0.2
-    return [np.float32(array) for array in (kernels[0] / 255, kernels[1], weights)]
+def measure(test, model, rows):
+    """Return the number of weights, the percentage right in `test`, and the seconds of classifying a picture."""
+    parts, (right, total) = parts_of(model), count_right(model, test)
+    _, pixels, _ = next(pictures_of(model, test))
+    seconds = min(timeit.repeat(lambda: forward(pixels, parts), number=20)) / 20
+    return sum(array.size for array in parts[:3]), 100 * right / total, seconds
 
 
 if __name__ == "__main__":

@@ -1,67 +1,159 @@
-"""A model on a folder of labelled pictures, without dropout: how many right, and which are not. Not in the paper.
+"""How many pictures of a folder does a model get right, and which are mixed up? Is it as sure as it is right?
 
-    python -m experiments.evaluate MODEL FOLDER [--trim]
+    python -m experiments.evaluate MODEL FOLDER [--trim] [--vary] [--list] [--calibrate] [--confusion FILE.png]
+                                   [--reliability FILE.png]
 
-FOLDER has the form of dataset/: FOLDER/<label>/img<class>-<number>.png. Every picture of it is used: nothing is split.
+FOLDER has the form of dataset/: FOLDER/<label>/img<class>-<number>.png. Dropout is off. --calibrate chooses the output
+sum with which the model is as sure as it is right on these pictures, and writes it into MODEL.
 """
+
+import sys
 
 import numpy as np
 
 import cnn
-from experiments.shared import mixed_up, right_as_one, try_folder
-from model import parts_of, read_model
-from support.commandline import Parser, run, share
+from experiments.shared import pictures_of
+from model import parts_of, read_model, write_model
+from support.commandline import Parser, progress_line, run, share
+from support.figures import new_figure, save_figure
+from support.files import back_up
+from training import bent, jittered
 
-LISTED = 20  # wrong pictures
+LOOK_ALIKES = "oO0", "lIi1", "zZ2", "9gq", "sS5"  # nobody can tell them apart in a single character cut to its ink
+BINS = 15  # of equal width, from probability 0 to 1, for the calibration error
+SUMS = [float(f"{total:.3g}") for total in np.geomspace(1, 100_000, 400)]  # --calibrate chooses one of these
+LISTED = 20  # pairs of labels that were mixed up, and wrong pictures
 
 
 def main():
     parser = Parser("Try a model on a folder of labelled pictures, without dropout.")
-    parser.add_argument("model", metavar="MODEL", help="such as model.doc")
-    parser.add_argument("folder", metavar="FOLDER", help="pictures, FOLDER/<label>/img<class>-<number>.png")
-    parser.add_argument("--trim", action="store_true", help="cut each picture to its ink first, scaled to 24 pixels")
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="such as model.doc")
+    add("folder", metavar="FOLDER", help="pictures, FOLDER/<label>/img<class>-<number>.png")
+    add("--trim", action="store_true", help="cut each picture to its ink first")
+    add("--vary", action="store_true", help="jitter and bend each picture, as training does")
+    add("--list", action="store_true", help="list the wrong pictures, the surest first")
+    add("--confusion", metavar="FILE.png", help="draw which labels were taken for which (matplotlib)")
+    add("--reliability", metavar="FILE.png", help="draw how often it is right against how sure it is (matplotlib)")
+    add("--calibrate", action="store_true", help="choose the output sum, and write it into MODEL")
     options = parser.parse_args()
 
-    model = read_model(options.model)
-    tried = try_folder(model, options.folder, options.trim)
-    labels, counts = tried.labels, tried.counts
-    present = " ".join(labels[index] for index in np.unique(tried.true))
-    entropy = np.mean([*map(cnn.cross_entropy, tried.softmax, np.eye(len(labels))[tried.true])])
+    model = parts_of(read_model(options.model))
+    labels, show = model.labels, progress_line(sys.stderr)
+    paths, true, outputs, softmax, rng = [], [], [], [], np.random.default_rng(1)
+    for path, found, index in pictures_of(model, options.folder, options.trim):
+        pixels = bent(jittered(found, rng), rng) if options.vary else found
+        steps = cnn.forward(pixels, model)
+        paths.append(path)
+        true.append(index)
+        outputs.append(steps.outputs)
+        softmax.append(steps.softmax)
+        show(f"{len(paths):,} pictures")
+    show(last=True)
+    true, outputs, softmax = np.array(true), np.array(outputs), np.array(softmax)
+    answers, confidence = softmax.argmax(axis=1), softmax.max(axis=1)
+    right = answers == true
+    counts = np.zeros((len(labels), len(labels)), int)  # [true label, answer]
+    np.add.at(counts, (true, answers), 1)
 
-    print(f"{options.model} on {options.folder}: every picture of {present}, no dropout")
-    print(f"right: {share(np.trace(counts), counts.sum())}")
-    as_one = right_as_one(labels, counts)
-    if as_one is not None:
-        print(f"right, both cases of a letter counting as one: {share(as_one, counts.sum())}")
-    print(f"mean cross entropy: {entropy:.4f}, at an output sum of {parts_of(model).output_sum:g}")
-    if tried.others:
-        print(f"passed over, since the model has no such label: {' '.join(tried.others)}")
-    print(f"\n{confusion_table(labels, counts)}")
-    print_wrong(tried)
+    print(f"{options.model} on {options.folder}{', trimmed' if options.trim else ''}, without dropout")
+    print(f"right: {share(np.count_nonzero(right), len(right))}")
+    for name, groups in (("cases", ()), ("look-alikes", LOOK_ALIKES)):
+        same = as_one(labels, groups)
+        if same.sum() > len(labels):
+            print(f"{name} as one: {share(np.count_nonzero(same[true, answers]), len(right))}")
+    entropy = np.mean([*map(cnn.cross_entropy, softmax, np.eye(len(labels))[true])])
+    print(f"mean cross entropy: {entropy:.4f}; calibration error: {calibration_error(confidence, right):.1%}, "
+          f"at an output sum of {model.output_sum:g}")  # fmt: skip
+    print(f"mixed up most: {mixed_up(labels, counts)}")
+    if options.list:
+        for index in sorted(np.flatnonzero(~right), key=lambda index: -confidence[index])[:LISTED]:
+            print(f"{paths[index]}: {labels[true[index]]} -> {labels[answers[index]]}, {confidence[index]:.1%}")
+    if options.confusion:
+        save_figure(draw_confusion(options.folder, labels, counts), options.confusion)
+    if options.reliability:
+        save_figure(draw_reliability(confidence, right, options.folder), options.reliability)
+    if options.calibrate:
+        calibrate(options.model, model, outputs, right)
 
 
-def confusion_table(labels, counts):
-    """How often each label tried got each answer, as text; a dot is none. counts: (n, n), [true label, answer]."""
-    rows = [["true", *labels, "right"]]
-    for true in np.flatnonzero(counts.any(axis=1)):
-        shown = [f"{count:,}" if count else "." for count in counts[true]]
-        rows.append([labels[true], *shown, f"{100 * counts[true, true] / counts[true].sum():.1f}%"])
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = ["  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths)) for row in rows]
-    return "\n".join([f"{'':{widths[0]}}  answer", *lines])
+def as_one(labels, groups):
+    """Return for each pair of labels whether they count as one: cases of a letter, or labels of one group. (n, n)."""
+    return np.array([[a.casefold() == b.casefold() or any(a in group and b in group for group in groups)
+                      for b in labels] for a in labels])  # fmt: skip
 
 
-def print_wrong(tried):
-    """Print the labels of a Tried mixed up most, and the pictures whose answer is wrong, the surest first."""
-    labels, true = tried.labels, tried.true
-    given, surest = tried.softmax.argmax(axis=1), tried.softmax.max(axis=1)
-    wrong = sorted(np.flatnonzero(given != true), key=lambda index: -surest[index])
-    if wrong:
-        print(f"\nmixed up most: {mixed_up(labels, tried.counts)}\n\nwrong, the surest first:")
-    for index in wrong[:LISTED]:
-        print(f"{tried.paths[index]}: {labels[true[index]]} -> {labels[given[index]]}, {surest[index]:.1%}")
-    if len(wrong) > LISTED:
-        print(f"and {len(wrong) - LISTED:,} more")
+def mixed_up(labels, counts):
+    """Return in words the pairs of labels that were taken for each other most often. counts: [true label, answer]."""
+    both = counts + counts.T
+    pairs = sorted((-both[a, b], b, a) for a in range(len(labels)) for b in range(a) if both[a, b])
+    return ", ".join(f"{labels[b]} and {labels[a]} {-times:,}" for times, b, a in pairs[:LISTED]) or "none"
+
+
+def bins_of(confidence, right):
+    """Return for each bin with pictures: their number, their mean confidence, and the share that is right."""
+    weights = None, confidence, right.astype(float)
+    counts, sure, correct = (np.histogram(confidence, BINS, (0, 1), weights=values)[0] for values in weights)
+    held = counts > 0
+    return counts[held], sure[held] / counts[held], correct[held] / counts[held]
+
+
+def calibration_error(confidence, right):
+    """Return the expected calibration error: the mean distance of a bin's confidence from its share that is right."""
+    counts, sure, correct = bins_of(confidence, right)
+    return (counts * np.abs(sure - correct)).sum() / counts.sum()
+
+
+def calibrate(path, model, outputs, right):
+    """Write the output sum with the least calibration error into the model. The old file is kept as .bak."""
+    errors = {}
+    for total in (model.output_sum, *SUMS):
+        confidence = np.array([max(cnn.softmax(cnn.scale_outputs(row, total))) for row in outputs.tolist()])
+        errors[total] = calibration_error(confidence, right)
+    best = min(errors, key=errors.get)
+    print(f"calibration error: {errors[model.output_sum]:.2%} at an output sum of {model.output_sum:g}, the least, "
+          f"{errors[best]:.2%}, at {best:g}")  # fmt: skip
+    if best != model.output_sum:
+        back_up(path)
+        write_model([model.kernels_1, model.kernels_2, model.weights.reshape(1, -1), model.labels, best], path)
+        print(f"written: {path}; before: {path}.bak")
+
+
+def draw_confusion(name, labels, counts):
+    """Return a matplotlib figure: how often each label (row) got each answer (column)."""
+    present = np.flatnonzero(counts.any(axis=1))
+    counts, side = counts[present], max(0.17, 3.4 / len(labels))  # inches
+    width, height = side * len(labels) + 1.2, side * len(present) + 1.2
+    figure = new_figure(width, height)
+    axes = figure.add_axes((0.6 / width, 0.6 / height, 1 - 1.2 / width, 1 - 1.2 / height))
+    shades = np.sqrt(counts / counts.sum(axis=1, keepdims=True))
+    axes.pcolormesh(shades, cmap="Blues", vmin=0, vmax=1, edgecolors="0.9", linewidth=0.4)
+    for row, column in np.argwhere(counts):
+        colour = "white" if shades[row, column] > 0.6 else "black"
+        axes.text(column + 0.5, row + 0.5, counts[row, column], size=29 * side, ha="center", va="center", color=colour)
+    for axis, shown in ((axes.xaxis, labels), (axes.yaxis, [labels[index] for index in present])):
+        axis.set_ticks(np.arange(len(shown)) + 0.5, shown, size=8, parse_math=False)
+    axes.tick_params(length=0, labeltop=True, labelright=True)
+    axes.set(xlabel="answer", ylabel="true label", ylim=(len(present), 0))
+    axes.set_title(f"{name}: right {share(counts[range(len(present)), present].sum(), counts.sum())}", size=10)
+    return figure
+
+
+def draw_reliability(confidence, right, name):
+    """Return a matplotlib figure: how often the model is right, against its confidence, for each bin."""
+    figure = new_figure(6.3, 4.6)
+    axes = figure.add_axes((0.1, 0.11, 0.86, 0.8))
+    axes.plot((0, 100), (0, 100), color="0.7", label="as sure as it is right")
+    counts, sure, correct = bins_of(confidence, right)
+    label = f"{name}: calibration error {calibration_error(confidence, right):.1%}"
+    axes.plot(100 * sure, 100 * correct, "o-", color="blue", label=label)
+    for count, x, y in zip(counts, 100 * sure, 100 * correct):
+        axes.annotate(f"{count:,.0f}", (x, y), (5, -9), textcoords="offset points", size=7)
+    axes.set(xlabel="probability of the answer (%)", ylabel="right (%)", xlim=(0, 107), ylim=(-5, 105))
+    axes.set_title(f"{len(right):,} pictures in {BINS} bins, with their numbers", size=10)
+    axes.legend(loc="upper left", frameon=False)
+    axes.grid(color="0.9")
+    return figure
 
 
 if __name__ == "__main__":

@@ -1,17 +1,15 @@
-"""How fast a generation is, beside its floor and its peers, and how much memory training takes. One thread.
+"""How fast is a generation, beside its bare arithmetic, JAX and PyTorch? All in one run, on one thread.
 
     python -m experiments.speed [--rounds 15] [--long]
 
-Another framework is measured where it is installed (pip install torch jax). --long adds a run of a million generations.
-The times are medians over the rounds, in which all are measured in turn, so that the ratios hold when the machine's
-speed drifts.
+JAX and PyTorch are measured if they are installed (pip install jax torch). In each round everything is measured in
+turn, and a ratio is the median of the ratios of the rounds. So the ratios hold even if the speed of the machine drifts.
 """
 
 import os
 
 os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"))
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,154 +17,174 @@ import timeit
 
 import numpy as np
 
-import backpropagation
-from experiments import peers
-from experiments.shared import counted, markdown, one_or_more
-from model import OUTPUT_SUM
-from support.commandline import ROOT, Parser, run
-from tests import reference  # the plain-loop version that the tests hold cnn.py against
-from training import ALPHA, KERNELS_ALPHA, LABELS, load_dataset, train
+import cnn
+from backpropagation import PIXEL_SCALE
+from experiments.shared import markdown, one_or_more
+from model import KERNELS, OUTPUT_SUM, parts_of, start_model
+from support.commandline import ROOT, Parser, progress_line, run
+from training import ALPHA, KERNELS_ALPHA, LABELS, train
 
-GENERATIONS = 30_000  # of training a round: about a second, so that writing has its share
 DATASET = os.path.join(ROOT, "dataset")
-CLASSIFY = "import sys, cnn, model; cnn.cnn(sys.argv[1], model.read_model('models/paper.doc'))"
-TRAIN = """
-import re, sys, time, training
-marks, files = [time.perf_counter()], (sys.argv[1] + "/model.doc", sys.argv[1] + "/metadata.doc")
-training.train(training.ALPHA, 20000, *files, seed=1, progress=lambda *_: marks.append(time.perf_counter()))
-peak = re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]  # kilobytes, on Linux
-print(int(peak) / 1024, marks[1] - marks[0])
-"""
+PICTURE = os.path.join(DATASET, "0", "img001-00001.png")
+GENERATIONS = 30_000  # of a training in a round: some seconds, so that writing the files has its share
+CALLS = 300  # of everything else in a round
+STILL = 1e-12  # a learning rate at which the weights, and so the work, stay the same
+RATIOS = (  # the two rows, what the ratio must not exceed, what we would like
+    ("last layer: train()", "bare arithmetic", 3.5, 2.5),
+    ("last layer: train()", "last layer: JAX, compiled", 0.6, 0.35),
+    ("all layers: train()", "all layers: JAX, compiled", 1.0, 0.7),
+    ("all layers: train()", "all layers: PyTorch, eager", 0.45, 0.3),
+)
 
 
 def main():
-    parser = Parser("Measure the speed of a generation beside its floor and its peers.")
-    parser.add_argument("--rounds", type=one_or_more, default=15, metavar="N", help="how often (default: 15)")
+    parser = Parser("Measure a generation beside its bare arithmetic, JAX and PyTorch.")
+    parser.add_argument("--rounds", type=one_or_more, default=15, metavar="N", help="(default: 15)")
     parser.add_argument("--long", action="store_true", help="also a million generations: do they stay as fast?")
     options = parser.parse_args()
-    print(time_table(MEASURED, "the last layer alone: a generation", "times (a)", options.rounds))
-    print(f"\n{time_table(ALL_LAYERS, 'all layers: a generation', 'times (f)', options.rounds)}\n")
-    shell = np.median(timeit.repeat(lambda: in_a_new_python(CLASSIFY, peers.PICTURE), number=1, repeat=5))
-    print(f"\nOne picture classified by a new Python, import included: {shell * 1000:.0f} ms")
-    print_memory()
+    builders = {"bare arithmetic": bare_arithmetic, "last layer: train()": lambda: our_generation,
+                "last layer: JAX, compiled": lambda: jax_step(False),
+                "last layer: PyTorch, eager": lambda: torch_step(False),
+                "all layers: train()": lambda: lambda: our_generation(train_kernels=True),
+                "all layers: JAX, compiled": lambda: jax_step(True),
+                "all layers: PyTorch, eager": lambda: torch_step(True)}  # fmt: skip
+    measures, rows = {}, [["a generation", "microseconds"]]
+    for name, build in builders.items():
+        try:
+            measures[name] = build()
+        except ModuleNotFoundError as error:
+            rows.append([name, f"not installed: pip install {error.name}"])
+    show, seconds = progress_line(sys.stderr), {name: [] for name in measures}
+    for number in range(options.rounds):
+        for name, measure in measures.items():
+            seconds[name].append(measure())
+        show(f"{number + 1} of {options.rounds} rounds", last=number + 1 == options.rounds)
+    rows[1:1] = [[name, f"{np.median(taken) * 1e6:,.1f}"] for name, taken in seconds.items()]
+    print(f"{markdown(rows)}\n")
+
+    rows = [["ratio", "measured", "needed", "aim"]]
+    for name, other, needed, aim in RATIOS:
+        if other in seconds:
+            ratio = np.median(np.array(seconds[name]) / seconds[other])
+            rows.append([f"{name} / {other}", f"{ratio:.2f}", f"{needed:.2f}", f"{aim:.2f}"])
     if options.long:
-        print(f"\n{length_table(training_run(1_000_000))}")
+        rows.append(["around generation 1,000,000 / around generation 1,000", f"{length_ratio():.2f}", "1.15", "1.00"])
+    print(f"{markdown(rows)}\n")
+    pixels, model = cnn.read_pixels(PICTURE), start_model(LABELS, np.random.default_rng(0))
+    print(f"classifying a picture of 32x32 pixels: {per_call(lambda: cnn.cnn(pixels, model)) * 1e6:.0f} microseconds")
+
+
+def per_call(function):
+    """Return the seconds of one call."""
+    return timeit.timeit(function, number=CALLS) / CALLS
 
 
 def bare_arithmetic():
-    """What a generation cannot do without: the products of its two convolutions, and dropout's random numbers."""
+    """Return a function that measures what no generation can do without: two products and 1,326 random numbers."""
     rng = np.random.default_rng(0)
-    windows_1, kernels_1 = rng.random((784, 25)), rng.random((25, 6))
-    windows_2, kernels_2 = rng.random((100, 150)), rng.random((150, 6))
-
-    def generation():
-        windows_1 @ kernels_1
-        windows_2 @ kernels_2
-        rng.random(1326)
-
-    return lambda: peers.per_call(generation, 2000)
+    windows_1, kernels_1, windows_2, kernels_2 = map(rng.random, ((784, 25), (25, 6), (100, 150), (150, 6)))
+    return lambda: per_call(lambda: (windows_1 @ kernels_1, windows_2 @ kernels_2, rng.random(1326)))
 
 
 def our_generation(train_kernels=False):
-    """Seconds of one generation of training.train()."""
-    generations = GENERATIONS // 4 if train_kernels else GENERATIONS
-    (started, _), *_, (ended, _) = training_run(generations, train_kernels)
-    return (ended - started) / generations
+    """Return the seconds of a generation of train(), with files and dropout."""
+    (started, _), *_, (ended, _) = training_run(GENERATIONS, train_kernels)
+    return (ended - started) / GENERATIONS
 
 
 def training_run(generations, train_kernels=False):
-    """When training.train() was how far, its files included: (seconds, generation), from the first generation on."""
+    """Train, and return a list of (seconds, generation), one for each call of progress()."""
     marks, alpha = [], KERNELS_ALPHA if train_kernels else ALPHA
     with tempfile.TemporaryDirectory() as folder:
-        files = (os.path.join(folder, "model.doc"), os.path.join(folder, "metadata.doc"))
+        files = f"{folder}/model.doc", f"{folder}/metadata.doc"
         train(alpha, generations, *files, dataset=DATASET, seed=1, train_kernels=train_kernels,
-              progress=lambda generation, _: marks.append((time.perf_counter(), generation)))  # fmt: skip
+              progress=lambda done, _: marks.append((time.perf_counter(), done)))  # fmt: skip
     return marks
 
 
-def our_step():
-    """Forward, backward and update of all layers, without files and dropout, as in the other frameworks below."""
-    pixels, *arrays, _ = peers.example(train_kernels=True)
-    generation = backpropagation.all_layers(*(array.astype(np.float32) for array in arrays), OUTPUT_SUM)
-    return lambda: peers.per_call(lambda: generation(pixels, 0, peers.STILL), 500)
+def length_ratio():
+    """Return how much slower a generation around the millionth is than one around the thousandth."""
+    seconds, generations = np.array(training_run(1_000_000)).T
+    steps = np.diff(seconds[:-1]) / np.diff(generations[:-1])
+    return np.median(steps[-5:]) / np.median(steps[:5])
 
 
-def in_plain_loops():
-    """The same in plain Python loops."""
-    pixels, kernels_1, kernels_2, weights, label = (array.tolist() for array in peers.example())
-    weights = [weight for row in weights for weight in row]
-    arguments = (pixels, kernels_1, kernels_2, weights, label, ALPHA, np.random.default_rng(0).random)
-    return lambda: peers.per_call(lambda: reference.train_once(*arguments), 2)
+def example(train_kernels):
+    """Return the pixels of a picture, the three arrays of a start model, and the rate of each array."""
+    parts = parts_of(start_model(LABELS, np.random.default_rng(0), train_kernels=train_kernels))
+    rates = (STILL * PIXEL_SCALE, STILL, STILL) if train_kernels else (0, 0, STILL)
+    return np.float32(cnn.read_pixels(PICTURE)), [np.float32(array) for array in parts[:3]], rates
 
 
-MEASURED = [  # a row's name, and what prepares it: a function that gives the seconds of a generation
-    ("(a) bare arithmetic: two products, 1,326 random numbers", bare_arithmetic),
-    ("(b) a generation of training.train(), its files included", lambda: our_generation),
-    ("(c) the same in PyTorch, eager", peers.pytorch_last_layer),
-    ("(d) the same in JAX, compiled", peers.jax_last_layer),
-    ("(e) the same in plain Python loops", in_plain_loops),
-]
-ALL_LAYERS = [
-    ("(f) forward, backward, update in JAX, compiled", peers.jax_all_layers),
-    ("(g) the same, its convolution made of slices", lambda: peers.jax_all_layers(by_hand=True)),
-    ("(h) the same in PyTorch, eager", peers.pytorch_all_layers),
-    ("(i) the same, ours", our_step),
-    ("(j) a generation of training.train(), its files and dropout included",
-     lambda: lambda: our_generation(train_kernels=True)),
-]  # fmt: skip
+def jax_step(train_kernels):
+    """Return a function that measures a generation, with dropout and update, compiled by JAX as a whole."""
+    import jax  # noqa: PLC0415, an extra
+    from jax import numpy as jnp  # noqa: PLC0415, an extra
+
+    pixels, arrays, rates = example(train_kernels)
+    label = jnp.array([1.0, 0.0])
+
+    def loss(trained, fixed, keys):
+        kernels_1, kernels_2, weights = (*fixed, *trained)
+        maps = jnp.asarray(pixels)[None]
+        for kernels, share, key in zip((kernels_1, kernels_2), (cnn.DROPOUT_1, cnn.DROPOUT_2), keys):
+            count, height, width = maps.shape
+            slices = [maps[:, i : height - 4 + i, j : width - 4 + j] for i in range(5) for j in range(5)]
+            windows = jnp.stack(slices, 1).reshape(25 * count, -1)  # JAX compiles this to faster code than its own
+            maps = jax.nn.relu(kernels @ windows).reshape(-1, (height - 4) // 2, 2, (width - 4) // 2, 2).max((2, 4))
+            maps = maps * (jax.random.uniform(key, maps.shape) >= share)
+        outputs = jnp.abs(weights @ jnp.append(maps.reshape(-1), 1.0))
+        total = outputs.sum()
+        scaled = jnp.where(total > cnn.THRESHOLD, outputs * (OUTPUT_SUM / total), outputs)
+        return -label @ jax.nn.log_softmax(scaled)
+
+    first = 0 if train_kernels else 2  # only the arrays from here on are trained
+
+    @jax.jit
+    def step(arrays, key):
+        *keys, key = jax.random.split(key, 3)
+        value, gradients = jax.value_and_grad(loss)(arrays[first:], arrays[:first], keys)
+        updated = [array - rate * change for array, rate, change in zip(arrays[first:], rates[first:], gradients)]
+        return value, [*arrays[:first], *updated], key
+
+    state = [[jnp.asarray(array) for array in arrays], jax.random.key(0)]
+
+    def generation():
+        value, *state[:] = step(*state)
+        return float(value)
+
+    generation()  # this compiles it
+    return lambda: per_call(generation)
 
 
-def prepare(build):
-    """What `build` prepares; where that needs a package which is not installed, a text that says so."""
-    try:
-        return build()
-    except ModuleNotFoundError as error:
-        return f"not installed: pip install {error.name}"
+def torch_step(train_kernels):
+    """Return a function that measures a generation, with dropout and update, in PyTorch's eager mode."""
+    import torch  # noqa: PLC0415, an extra
 
+    torch.set_num_threads(1)
+    pixels, arrays, rates = example(train_kernels)
+    pixels, label = torch.tensor(pixels)[None, None], torch.tensor([1.0, 0.0])
+    arrays = [torch.tensor(array) for array in arrays]
+    trained = [(array, rate) for array, rate in zip(arrays, rates) if rate]
+    for array, _ in trained:
+        array.requires_grad_()
 
-def time_table(measured, head, ratio, rounds):
-    """Measure all in turn, so many rounds: the medians, and those of the ratios to the first row, as a table."""
-    measures = {name: prepare(build) for name, build in measured}
-    seconds = {name: [] for name, measure in measures.items() if callable(measure)}
-    for _ in counted(range(rounds), "rounds"):
-        for name, taken in seconds.items():
-            taken.append(measures[name]())
-    floor, rows = seconds.get(measured[0][0]), [[head, "microseconds", ratio]]
-    for name, measure in measures.items():
-        if name in seconds:
-            taken = np.array(seconds[name])
-            times = f"{np.median(taken / floor):.2f}" if floor else ""
-            rows.append([name, f"{np.median(taken) * 1e6:,.1f}", times])
-        else:
-            rows.append([name, measure, ""])
-    return markdown(rows)
+    def generation():
+        maps = pixels
+        for kernels, share, before in zip(arrays, (cnn.DROPOUT_1, cnn.DROPOUT_2), (1, KERNELS[0])):
+            maps = torch.max_pool2d(torch.relu(torch.conv2d(maps, kernels.reshape(-1, before, 5, 5))), 2)
+            maps = maps * (torch.rand(maps.shape) >= share)
+        outputs = (arrays[2] @ torch.cat((maps.reshape(-1), torch.ones(1)))).abs()
+        total = outputs.sum()
+        scaled = outputs * (OUTPUT_SUM / total) if total > cnn.THRESHOLD else outputs
+        loss = -(label * torch.log_softmax(scaled, 0)).sum()
+        gradients = torch.autograd.grad(loss, [array for array, _ in trained])
+        with torch.no_grad():
+            for (array, rate), gradient in zip(trained, gradients):
+                array.sub_(gradient, alpha=rate)
+        return loss.item()
 
-
-def in_a_new_python(code, argument):
-    """What a Python started afresh in the project's folder prints."""
-    return subprocess.run([sys.executable, "-c", code, argument], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
-
-
-def print_memory():
-    """Print how much memory a training takes, in a Python of its own, and how long reading its pictures."""
-    if os.path.exists("/proc/self/status"):
-        with tempfile.TemporaryDirectory() as folder:
-            megabytes, reading = map(float, in_a_new_python(TRAIN, folder).split())
-        print(f"Peak memory of a training: {megabytes:.0f} MB; reading its 520 pictures: {reading:.1f} s")
-    else:
-        print("Memory is measured on Linux only.")
-    sizes = [maps.nbytes for maps, _ in load_dataset(DATASET, LABELS)]
-    print(f"Kept a picture between generations: {sum(sizes) / len(sizes):,.0f} bytes")
-
-
-def length_table(marks):
-    """What a generation takes at the beginning, in the middle and at the end of training_run(1_000_000), as a table."""
-    seconds, generations = np.array(marks[:-1]).T
-    steps, rows = np.diff(seconds) / np.diff(generations), [["around generation", "microseconds a generation"]]
-    for around in (1_000, 100_000, 1_000_000):
-        near = min(max(np.searchsorted(generations, around), 3), len(steps) - 2)
-        rows.append([f"{around:,}", f"{np.median(steps[near - 3 : near + 2]) * 1e6:.1f}"])
-    return markdown(rows)
+    return lambda: per_call(generation)
 
 
 if __name__ == "__main__":
