@@ -41,7 +41,7 @@ import cnn
 import preprocessing
 from metadata import Follower, find_right, read_header
 from model import labels_of, parts_of, read_model
-from support.checkpoint import path_of, read_settings
+from training import read_settings
 from support.files import InputError
 from support.pictures import find_pictures
 
@@ -135,7 +135,7 @@ def classify(data, model, inside=False):
     With `inside` also every step of the network. Raises RequestError where it is no picture.
     """
     picture = read_picture(data)
-    step, parts = cnn.steps(cnn.read_pixels(picture), model), parts_of(model)
+    step, parts = cnn.forward(cnn.read_pixels(picture), model), parts_of(model)
     answer = {
         "label": parts.labels[step.softmax.argmax()],
         "probabilities": dict(zip(parts.labels, step.softmax.tolist())),

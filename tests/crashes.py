@@ -1,6 +1,6 @@
 """Notes what is done to the files of a folder, and builds every state in which a power cut could leave them.
 
-Used by test_crashes.py. What a file holds is on the disk for good once the file was synced, a name once its folder was.
+Used by test_resume.py. What a file holds is on the disk for good once the file was synced, a name once its folder was.
 Until then each write may be there, gone, or torn: its first half alone, or, where the file grew, zeros. Of the names
 that were given, taken or changed since, any may be there ("any"), or none without those before it ("in order", ext4).
 """
@@ -33,7 +33,7 @@ class Recorder:
     def name_of(self, path):
         """A path's name in the folder, None where it lies elsewhere."""
         folder, name = os.path.split(os.path.realpath(path))
-        return name if folder == self.folder else None
+        return name if folder == self.folder and not name.endswith(".lock") else None  # nobody reads a lock file
 
     def note(self, *operation):
         self.operations.append(operation)
@@ -77,23 +77,21 @@ class Recorder:
 
 
 class Noted(io.FileIO):
-    """A file opened for writing, whose writes are noted; but a lock's, which nobody reads after a power cut."""
+    """A file opened for writing. It notes each write."""
 
     def __init__(self, recorder, path, name, mode):
         super().__init__(path, mode)
-        self.recorder, self.number, self.lock = recorder, recorder.names[name], name.endswith(".lock")
+        self.recorder, self.number = recorder, recorder.names[name]
         recorder.descriptors[self.fileno()] = self.number
         if mode == "wb":
             recorder.note("truncate", self.number, 0)
 
     def write(self, data):
-        if not self.lock:
-            self.recorder.note("write", self.number, self.tell(), bytes(data))
+        self.recorder.note("write", self.number, self.tell(), bytes(data))
         return super().write(data)
 
     def truncate(self, size=None):
-        if not self.lock:
-            self.recorder.note("truncate", self.number, self.tell() if size is None else size)
+        self.recorder.note("truncate", self.number, self.tell() if size is None else size)
         return super().truncate(size)
 
 

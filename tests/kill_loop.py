@@ -1,4 +1,4 @@
-"""Start a training, kill it without warning, look at its files, go on: again and again. Run by test_robustness.py.
+"""Start a training, kill it without warning, look at its files, go on: again and again. Run by test_resume.py.
 
 python kill_loop.py FOLDER KILLS SECONDS [--train-kernels]: FOLDER holds dataset/; prints, for each kill,
 the generations to do again
@@ -13,7 +13,6 @@ import time
 import metadata
 import model
 import training
-from support import checkpoint
 
 folder, kills, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 more = {"train_kernels": True, "jitter": True} if "--train-kernels" in sys.argv else {}
@@ -28,7 +27,7 @@ for _ in range(kills):
     if not child:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, the child is killed
         settings = {"seed": 6, "resume": resume, "progress": lambda *_, tell=tell: os.write(tell, b"."), **more}
-        training.train(0.003 if more else 5e-9, 10**9, "model.doc", "metadata.doc", **settings)
+        training.train(0.003 if more else 1e-7, 10**9, "model.doc", "metadata.doc", **settings)
     os.read(told, 1)  # it trains now
     os.close(told)
     os.close(tell)
@@ -39,7 +38,7 @@ for _ in range(kills):
     rows = metadata.read_metadata("metadata.doc")
     assert rows["generation"].tolist() == list(range(1, len(rows) + 1))
     assert len(model.read_model("model.doc")) == 5
-    kept = checkpoint.read_checkpoint("metadata.doc").generation
+    kept = training.read_state("metadata.doc")["generation"]
     assert kept <= len(rows)
     print(len(rows) - kept)
     if time.monotonic() > until:

@@ -1,4 +1,4 @@
-"""controller.py, started as a user starts it."""
+"""controller.py, started as a user starts it; and what all commands have in common: mistakes are one line."""
 
 import os
 import re
@@ -8,158 +8,120 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, wait_for
+from conftest import ROOT
 
 import controller
 import metadata
-import model
 import training
 
-SMALL = ("--generations", 300, "--seed", 5)
 
-
-def test_it_trains_and_says_what_it_wrote_how_good_it_was_and_how_to_go_on(dataset, tmp_path, run_script):
-    done = run_script("controller.py", *SMALL, cwd=tmp_path)
+def test_it_trains_and_says_what_it_wrote_and_how_good_it_was(dataset, tmp_path, run_script):
+    done = run_script("controller.py", "--generations", 300, "--seed", 5, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     rows = metadata.read_metadata(tmp_path / "metadata.doc")
-    assert len(rows) == 300
-    assert model.read_model(tmp_path / "model.doc")[3] == ["0", "1"]
     right = int((rows["label"] == rows["predicted"])[-100:].sum())
     mean = rows["cross_entropy"][-100:].mean()
+    assert done.stdout.startswith("8 pictures: 4 of each label\n")
     assert f"dropout on: cross entropy {mean:.4f}, right {right} of 100, {right}.0%" in done.stdout
-    assert "written: model.doc (the model), metadata.doc" in done.stdout
-
-
-def typed(line, folder):
-    """What a line that was printed to be typed next does, in the folder it was printed in."""
-    return subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert "written: model.doc (the model), metadata.doc (a line for each generation)" in done.stdout
 
 
 def test_every_line_to_be_typed_next_works_as_it_stands(dataset, tmp_path, run_script):
-    files = ("--model", "my model.doc", "--metadata", "it's.log")
-    done = run_script("controller.py", *SMALL, *files, cwd=tmp_path)
+    names = "--model", "my model.doc", "--metadata", "it's.log"
+    done = run_script("controller.py", "--generations", 300, *names, cwd=tmp_path)
     lines = dict(re.findall(r"^([\w ]+): +(\S.*)$", done.stdout, re.MULTILINE))
-    assert re.search(r"img001-00001\.png: [01], \d+\.\d%\n", typed(lines["classify a picture"], tmp_path).stdout)
-    assert "written: ./right.png" in typed(lines["draw its graphs"], tmp_path).stdout
-    process = subprocess.Popen([sys.executable, ROOT / "controller.py", "--generations", "100000000", *files],
-                               cwd=tmp_path, stdout=subprocess.PIPE, text=True)  # fmt: skip
-    wait_for(lambda: (metadata.read_header(tmp_path / "it's.log")[1] or 300) != 300)
-    process.send_signal(signal.SIGINT)
-    go_on = re.search(r"^go on: +(.*--resume)$", process.communicate(timeout=60)[0], re.MULTILINE)[1]
-    reached = metadata.read_header(tmp_path / "it's.log")[1]
-    assert f"{reached + 5:,} in all" in typed(f"{go_on} --generations {reached + 5}", tmp_path).stdout
-
-
-def test_the_seed_is_said_and_repeats_the_run(dataset, tmp_path, run_script):
-    done = run_script("controller.py", "--generations", 50, cwd=tmp_path)
-    seed = re.search(r"^seed (\d+)$", done.stdout, re.MULTILINE).group(1)
-    written = (tmp_path / "model.doc").read_bytes()
-    run_script("controller.py", "--generations", 50, "--seed", seed, cwd=tmp_path)
-    assert (tmp_path / "model.doc").read_bytes() == written
+    for line, expected in (("classify a picture", r"img001-00001\.png: [01], \d+\.\d%\n"),
+                           ("draw its graphs", r"written: \./right\.png")):  # fmt: skip
+        typed = subprocess.run(lines[line], shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert re.search(expected, typed.stdout), typed.stderr
 
 
 def test_the_defaults_are_the_papers(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["controller.py"])
     defaults = training.train.__kwdefaults__
     assert (defaults["labels"], defaults["dataset"], defaults["output_sum"]) == (("0", "1"), "dataset", 100)
-    assert defaults["dropout"]
-    assert not any(defaults[name] for name in ("alpha_decay", "average", "trim", "resume"))
-    assert controller.parse_options() == {
-        "alpha": 5e-9,
-        "generations": 180_834,
-        "model_file": "model.doc",
-        "metadata_file": "metadata.doc",
-        "resume": False,
-    }
+    assert (defaults["dropout"], defaults["kernels"]) == (True, (6, 6))
+    assert [name for name, value in defaults.items() if value is True] == ["dropout"]
+    assert controller.parse_options() == {"alpha": 5e-9, "generations": 180_834, "model_file": "model.doc",
+                                          "metadata_file": "metadata.doc", "resume": False}  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["controller.py", "--train-kernels", "--kernels", "12", "24"])
+    assert {"alpha": 0.003, "kernels": [12, 24]}.items() <= controller.parse_options().items()
 
 
 def test_help_says_each_default(run_script):
     shown = " ".join(run_script("controller.py", "--help").stdout.split())
     assert shown.startswith("usage: controller.py [-h] ")
     assert run_script("experiments.speed", "--help").stdout.startswith("usage: python -m experiments.speed [-h] ")
-    for default in (
-        "0.000000005, the paper's",
-        "180834, the paper's",
-        "0 1, the paper's",
-        "model.doc, the paper's",
-        "100, the",
-    ):
+    for default in ("0.000000005, the", "180834, the", "0 1, the", "model.doc", "metadata.doc", "100, the", "6 6, the"):
         assert f"(default: {default}" in shown
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        (["--alpha", "fast"], 2),
-        (["--alpha", "-1"], 1),
-        (["--generations", "1.5"], 2),
-        (["--labels", "0"], 1),
-        (["--seed", "-1"], 1),
-        (["--output-sum", "0"], 1),
-        (["--no-such-option"], 2),
-        (["extra"], 2),
-        (["--labels", "0", "7"], 1),
-        (["--dataset", "absent"], 1),
-        (["--model", "absent/model.doc"], 1),
-        (["--model", "dataset"], 1),
-        (["--metadata", "absent/metadata.doc"], 1),
-    ],
-)
-def test_a_mistake_is_one_line_and_touches_nothing(dataset, tmp_path, run_script, arguments, code):
-    for name in ("model.doc", "metadata.doc"):
-        (tmp_path / name).write_text("mine")
-    done = run_script("controller.py", "--seed", "1", *arguments, cwd=tmp_path)
-    assert (done.returncode, len(done.stderr.splitlines())) == (code, 1)
-    assert "Traceback" not in done.stderr
-    assert done.stderr.startswith("controller.py: ")
-    assert (tmp_path / "model.doc").read_text() == (tmp_path / "metadata.doc").read_text() == "mine"
-
-
-def test_labels_in_quotes_and_another_folder_are_told_what_to_do(tmp_path, run_script):
-    done = run_script("controller.py", "--labels", "0 1", cwd=tmp_path)
-    assert done.stderr.endswith("'0 1' is a single label; without quotes it is several: --labels 0 1\n")
-    done = run_script("controller.py", cwd=tmp_path)
-    assert done.stderr.endswith(f"; start in {ROOT}, or name the folder that holds it (--dataset)\n")
-    assert len(done.stderr.splitlines()) == 1
-    done = run_script("controller.py", "--dataset", ROOT / "dataset", "--model", "absent/model.doc", cwd=tmp_path)
-    assert done.stderr.endswith("absent/model.doc: No such file or directory; its folder is not there, make it first\n")
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals of this kind")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_leaves_both_files_complete(dataset, tmp_path, number):
-    process = subprocess.Popen([sys.executable, ROOT / "controller.py", "--generations", "100000000"], cwd=tmp_path,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
-    wait_for(lambda: (tmp_path / "metadata.doc").exists() and metadata.read_header(tmp_path / "metadata.doc")[1])
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "")
-    rows = metadata.read_metadata(tmp_path / "metadata.doc")
-    assert rows["generation"].tolist() == list(range(1, len(rows) + 1))
-    assert f"stopped after {len(rows):,} generations" in out
-    assert out.endswith(" --model model.doc --metadata metadata.doc --resume\n")
-    assert metadata.read_header(tmp_path / "metadata.doc")[1] == len(rows)
-    assert len(model.read_model(tmp_path / "model.doc")) == 5
-
-
-def test_on_a_terminal_one_line_keeps_up(dataset, tmp_path):
-    try:
-        ours, theirs = os.openpty()
-    except (AttributeError, OSError):
-        pytest.skip("no pseudo-terminals here, as on Windows and in a bare chroot")
-    process = subprocess.Popen([sys.executable, ROOT / "controller.py", "--generations", "100000000", "--seed", "1"],
-                               cwd=tmp_path, stdout=theirs, env={**os.environ, "COLUMNS": "80"})  # fmt: skip
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_on_a_terminal_one_line_is_kept_up_to_date_and_ctrl_c_says_how_to_continue(dataset, tmp_path, run_script):
+    ours, theirs = os.openpty()
+    options = "--generations", "100000000", "--seed", "1", "--metadata", "a.log"
+    command = [sys.executable, ROOT / "controller.py", *options]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=theirs, env={**os.environ, "COLUMNS": "80"})
     os.close(theirs)
     shown = b""
-    while shown.count(b"\r") < 3:
+    while shown.count(b"\r") < 4:
         assert select.select([ours], [], [], 60)[0]
         shown += os.read(ours, 1000)
     process.send_signal(signal.SIGINT)
-    process.wait(60)
+    while b"--resume" not in shown:
+        shown += os.read(ours, 1000)
+    assert process.wait(60) == 130
     os.close(ours)
-    assert b"\n" not in shown
-    lines = [line.rstrip() for line in shown.decode().split("\r")[1:-1]]
-    assert max(map(len, lines)) < 80
-    figures = r"cross entropy \d\.\d{4}(  right \d+ of 100, \d+\.\d%)?"
-    assert re.fullmatch(rf"0\.\d%  [\d,]+ a second  \d+ (h|min) \d+ (min|s) left  {figures}", lines[-1])
+    lines = [line.rstrip() for line in shown.decode().split("\r") if "a second" in line]
+    assert max(len(line.split("\n")[0]) for line in lines) < 80
+    assert re.search(r"0\.\d%  [\d,]+ a second  \d+ h \d+ min left  cross entropy \d\.\d{4}", lines[0])
+    assert re.search(r"continue: +\S.*controller\.py --metadata a\.log --resume", shown.decode())
+
+
+CONTROLLER = [
+    (["--alpha", "fast"], 2), (["--alpha", "-1"], 1), (["--generations", "1.5"], 2), (["--labels", "0"], 1),
+    (["--seed", "-1"], 1), (["--output-sum", "0"], 1), (["--no-such-option"], 2), (["extra"], 2),
+    (["--labels", "0", "7"], 1), (["--labels", "0 1"], 1), (["--dataset", "absent"], 1), (["--kernels", "12", "24"], 1),
+    (["--model", "absent/model.doc"], 1), (["--model", "dataset"], 1), (["--metadata", "absent/metadata.doc"], 1),
+    (["--metadata", "/dev/null"], 1), (["--resume"], 1), (["--model", "metadata.doc"], 1),
+]  # fmt: skip
+OTHERS = [
+    ("cnn.py", [], 2), ("cnn.py", ["absent.png"], 1), ("cnn.py", ["dataset"], 1), ("cnn.py", ["model.doc"], 1),
+    ("network.py", ["dataset/0/img001-00001.png", "--output", "net.jpg"], 2),
+    ("network.py", ["absent.png"], 1), ("results.py", ["absent.doc"], 1), ("results.py", ["."], 1),
+    ("results.py", ["--window", "0"], 2), ("preprocessing.py", ["absent.png"], 1), ("demo.py", ["--port", "-1"], 2),
+    ("experiments.evaluate", ["model.doc", "dataset"], 1), ("experiments.evaluate", ["absent.doc", "dataset"], 1),
+    ("experiments.reproduction", ["absent"], 1), ("experiments.pixel", ["model.doc"], 2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "code"), [*(("controller.py", *mistake) for mistake in CONTROLLER), *OTHERS]
+)
+def test_a_mistake_is_one_line_and_touches_nothing(dataset, tmp_path, run_script, script, arguments, code):
+    for name in ("model.doc", "metadata.doc"):
+        (tmp_path / name).write_text("mine")
+    done = run_script(script, *arguments, cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (code, 1), done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith(f"{script}: ")
+    assert (tmp_path / "model.doc").read_text() == (tmp_path / "metadata.doc").read_text() == "mine"
+    assert not list(tmp_path.glob("*.png"))
+
+
+def test_a_wrong_folder_is_told_what_to_do(tmp_path, run_script):
+    done = run_script("controller.py", cwd=tmp_path)
+    assert done.stderr.endswith(f"; start in {ROOT}, or name the folder that holds it (--dataset)\n")
+    done = run_script("controller.py", "--dataset", ROOT / "dataset", "--model", "absent/model.doc", cwd=tmp_path)
+    assert done.stderr.endswith(
+        "absent/model.doc: No such file or directory; its folder does not exist, make it first\n"
+    )
+
+
+def test_a_script_can_be_run_twice_in_one_shell(dataset, tmp_path):
+    """%run in IPython does this; the main module there has no __spec__."""
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); del sys.modules['__main__'].__spec__; import controller; "
+    code += "sys.argv = ['controller.py', '--generations', '3']; controller.main(); controller.main()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("3 in all") == 2

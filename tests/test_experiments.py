@@ -1,0 +1,147 @@
+"""experiments/: each prints a table; the counts in it agree with plain counting."""
+
+import os
+import re
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+import cnn
+import model
+import training
+from experiments import evaluate, reproduction, shared, speed
+
+DIGITS = ROOT / "models" / "digits.doc"
+
+
+@pytest.fixture
+def trained(dataset, tmp_path):
+    """A model of x, y and X, that was hardly trained, and pictures of x and X."""
+    (dataset / "0").rename(dataset / "x")
+    (dataset / "1").rename(dataset / "X")
+    model.write_model(model.start_model(["x", "y", "X"], np.random.default_rng(1)), tmp_path / "mine.doc")
+    return tmp_path / "mine.doc"
+
+
+def test_evaluate_counts_every_picture(trained, dataset, run_script, tmp_path):
+    read = model.read_model(trained)
+    answers = {path: next(iter(cnn.classify(path, read))) for path in dataset.rglob("*.png")}
+    right = sum(answer == path.parent.name for path, answer in answers.items())
+    as_one = sum(answer.casefold() == "x" for answer in answers.values())
+    done = run_script("experiments.evaluate", trained, dataset, "--list", "--confusion", tmp_path / "c.png",
+                      "--reliability", tmp_path / "r.png")  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert lines[1] == f"right: {right} of 8, {100 * right / 8:.1f}%"
+    assert lines[2] == f"cases as one: {as_one} of 8, {100 * as_one / 8:.1f}%"
+    assert len(re.findall(r"\.png: [xX] -> [xyX], \d+\.\d%", done.stdout)) == 8 - right
+    for name in ("c.png", "r.png"):
+        assert Image.open(tmp_path / name).format == "PNG"
+
+
+def test_evaluate_trims_and_varies(run_script, tmp_path):
+    for label in "37":
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        picture = Image.open(ROOT / "dataset" / label / f"img00{int(label) + 1}-00002.png").convert("L")
+        page = Image.new("L", (400, 300), 230)
+        page.paste(picture.resize((64, 64)).point(lambda value: min(value, 230)), (40, 180))
+        page.save(tmp_path / "photos" / label / f"img00{int(label) + 1}-1.png")
+    done = run_script("experiments.evaluate", DIGITS, tmp_path / "photos", "--trim")
+    assert done.stdout.splitlines()[1] == "right: 2 of 2, 100.0%"
+    found = [run_script("experiments.evaluate", DIGITS, tmp_path / "photos", *more).stdout for more in ([], ["--vary"])]
+    assert found[0] != found[1]
+
+
+def test_look_alikes_count_as_one():
+    labels = list("0OolLiI1zZ2S5gq9")
+    same = evaluate.as_one(labels, evaluate.LOOK_ALIKES)
+    pairs = {a + b for i, a in enumerate(labels) for j, b in enumerate(labels) if i < j and same[i, j]}
+    assert {"0O", "lL", "l1", "iI", "z2", "S5", "gq", "q9"} <= pairs
+    assert not pairs & {"L1", "0l", "25"}
+    assert evaluate.as_one(["a", "b"], ()).tolist() == [[True, False], [False, True]]
+
+
+def test_the_calibration_error_is_that_of_a_plain_loop(rng):
+    confidence, right = rng.random(500), rng.random(500) < 0.7
+    expected = 0
+    for number in range(evaluate.BINS):
+        held = (confidence * evaluate.BINS).astype(int) == number
+        if held.any():
+            expected += held.sum() / 500 * abs(confidence[held].mean() - right[held].mean())
+    assert evaluate.calibration_error(confidence, right) == pytest.approx(expected)
+
+
+def test_calibrating_writes_the_sum_of_the_least_error(run_script, tmp_path):
+    shutil.copy(ROOT / "models" / "shipped.doc", tmp_path / "mine.doc")
+    for label in "01":
+        (tmp_path / "some" / label).mkdir(parents=True)
+        for path in sorted((ROOT / "dataset" / label).iterdir())[:20]:
+            shutil.copy(path, tmp_path / "some" / label)
+    done = run_script("experiments.evaluate", "mine.doc", "some", "--calibrate", cwd=tmp_path)
+    shown = r"calibration error: ([\d.]+)% at an output sum of 100, the least, ([\d.]+)%, at ([\d.]+)"
+    before, least, best = map(float, re.search(shown, done.stdout).groups())
+    assert least <= before
+    assert model.read_model(tmp_path / "mine.doc")[4] == best
+    again = run_script("experiments.evaluate", "mine.doc", "some", cwd=tmp_path)
+    assert f"calibration error: {least:.1f}%, at an output sum of {best:g}" in again.stdout
+
+
+def test_reproduction_compares_folders(dataset, run_script):
+    done = run_script("experiments.reproduction", dataset, "--test", dataset, "--seeds", 2, "--generations", 120)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    rows = [line for line in done.stdout.splitlines() if line.startswith(f"| {dataset} |")]
+    assert len(rows) == 4
+    assert "| the paper |  | 1.331 |  | 0.1728 | 85.15% |" in done.stdout
+
+
+def test_reproduction_measures_the_log_and_the_weights(dataset, tmp_path):
+    paper = model.read_model(reproduction.PAPER_MODEL)
+    names = [(name, float if name == "cross_entropy" else "U1") for name in ("label", "cross_entropy", "predicted")]
+    log = np.array([("0", 0.1, "0"), ("1", 0.3, "0")], names)
+    found = reproduction.measure(None, [None, None, 2 * paper[2]], log)
+    np.testing.assert_allclose(found, [2 * paper[2].std(), 1, 0.2, 50, 0.2, 50])
+
+
+@pytest.mark.parametrize("way", ["kernels", "architecture"])
+def test_the_other_trainings_print_a_table_and_draw(dataset, tmp_path, run_script, way):
+    more = {
+        "kernels": ["--output", tmp_path],
+        "architecture": ["--kernels", "2,3", "6,6", "--graph", tmp_path / "a.png"],
+    }
+    done = run_script(f"experiments.{way}", dataset, "--test", dataset, "--seeds", 1, "--generations", 60, *more[way])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n|") == {"kernels": 10, "architecture": 4}[way]
+    assert len(list(tmp_path.glob("*.png"))) == {"kernels": 2, "architecture": 1}[way]
+    if way == "architecture":
+        assert f"| 2, 3 | {50 + 150 + 2 * 76} |" in done.stdout
+
+
+def test_pixel_counts_the_pixels_that_change_the_answer(dataset, tmp_path, run_script):
+    done = run_script("experiments.pixel", ROOT / "models" / "shipped.doc", ROOT / "dataset", "--pictures", 3)
+    assert re.search(r"pictures that one pixel changes: \d of 3, .*\npixels that do so: [\d,]+ of 3,072, ", done.stdout)
+
+
+def test_speed_measures_what_is_installed(monkeypatch, capsys):
+    monkeypatch.setattr(speed, "GENERATIONS", 50)
+    monkeypatch.setattr(speed, "CALLS", 3)
+    monkeypatch.setitem(sys.modules, "jax", None)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr(sys, "argv", ["speed", "--rounds", "2"])
+    speed.main()
+    shown = capsys.readouterr().out
+    assert shown.count("not installed: pip install") == 4
+    assert re.search(r"\| last layer: train\(\) / bare arithmetic \| \d+\.\d\d \| 3\.50 \| 2\.50 \|", shown)
+
+
+def test_trainings_on_all_cores_are_those_of_train(dataset, tmp_path):
+    [found] = shared.train_all([{"alpha": 1e-7, "generations": 20, "dataset": os.fspath(dataset)}], 2, first_weight)
+    for seed, weight in zip((1, 2), found):
+        files = tmp_path / "model.doc", tmp_path / "metadata.doc"
+        assert training.train(1e-7, 20, *files, dataset=dataset, seed=seed)[2][0, 0] == weight
+
+
+def first_weight(model, rows):
+    return model[2][0, 0]
