@@ -108,7 +108,7 @@ class Follower:
     """
 
     def __init__(self, path):
-        self.path, self.begun, self._first = path, 0, None
+        self.path, self.begun, self._first, self.place = path, 0, None, 0  # place: bytes that are read
 
     def blocks(self, to_the_end=False):
         """Yield the new rows, as arrays like read_metadata()'s, some 20,000 rows at a time.
@@ -119,23 +119,23 @@ class Follower:
         with open(self.path, "rb") as file:
             first = os.fstat(file.fileno()).st_ino, file.readline(BLOCK)
             if first != self._first or not self._continues(file):
-                self._first, self._place, self._line, self._columns, self._last = first, 0, 0, None, b""
+                self._first, self.place, self._line, self._columns, self._last = first, 0, 0, None, b""
                 self.begun += 1
                 yield _array([])
             while True:
-                file.seek(self._place)
+                file.seek(self.place)
                 data = file.read(BLOCK) + file.readline(BLOCK)
                 if not to_the_end:
                     data = data[: data.rfind(b"\n") + 1]
                 if not data:
                     return
                 rows = [row for row in map(self._row, io.StringIO(data.decode(errors="replace"))) if row]
-                self._place, self._last = self._place + len(data), data[-100:]
+                self.place, self._last = self.place + len(data), data[-100:]
                 yield _array(rows)
 
     def _continues(self, file):
         """Tell whether the bytes that were read last are still in their place. Line 2 of the header may change."""
-        file.seek(self._place - len(self._last))
+        file.seek(self.place - len(self._last))
         return self._line <= 4 or file.read(len(self._last)) == self._last
 
     def _row(self, line):

@@ -12,7 +12,8 @@ let marks = [];  // what was done, in order: {points: [[x, y], ...]}, {picture},
 let stroke = null;  // the points of the stroke that is being drawn
 let pointer = null;  // the pointer that draws it; others are passed over
 let pen = [SIDE / 2, SIDE / 2];  // where the arrow keys have moved the pen
-let models = [];  // to choose from, [{name, labels}, ...]
+let models = [];  // to choose from, [{name, title, labels}, ...]
+let weights = {};  // the kernels and weights of the model that answered last; the server sends them when they change
 
 // Drawing
 
@@ -122,7 +123,8 @@ async function question() {
     compose();
     const png = atob(sent.toDataURL().split(",")[1]);  // at once, where toBlob() may wait a second
     const body = Uint8Array.from(png, character => character.charCodeAt(0));
-    const reply = await fetch(`classify?inside=1&model=${encodeURIComponent($("model").value)}`, {method: "POST", body});
+    const query = new URLSearchParams({inside: 1, model: $("model").value, known: weights.mark ?? ""});
+    const reply = await fetch(`classify?${query}`, {method: "POST", body});
     status = reply.status;
     answer = await reply.json();
     if (!reply.ok) text = `The server refuses: ${answer.error}.`;
@@ -148,8 +150,9 @@ async function choose() {  // the models and samples that the server has; whethe
   if (!found) show(GONE);
   else {
     models = found.models;
-    $("model").replaceChildren(...models.map(({name}) => make("option", {value: name, textContent: name})));
-    $("model").value = models.some(({name}) => name === chosen) ? chosen : models[0]?.name ?? "";
+    $("model").replaceChildren(...models.map(({name, title}) => make("option", {value: name, textContent: title})));
+    const wanted = [chosen, sessionStorage.getItem("model"), models[0]?.name];
+    $("model").value = wanted.find(name => models.some(model => model.name === name)) ?? "";
     $("samples").replaceChildren(...found.samples.map(sample));
     describe();
   }
@@ -165,7 +168,7 @@ function sample({label, picture}) {
 
 function describe() {  // what the chosen model knows
   const labels = models.find(({name}) => name === $("model").value)?.labels ?? [];
-  $("knows").textContent = labels.length ? `knows ${labels.length} characters: ${runs(labels).join(" ")}`
+  $("knows").textContent = labels.length ? `knows ${runs(labels).join(" ")}, and must choose one of them`
     : "No model: train one with python3 controller.py";
   for (const button of $("samples").children) button.hidden = !labels.includes(button.dataset.label);
   $("try").hidden = ![...$("samples").children].some(button => !button.hidden);
@@ -191,14 +194,15 @@ function tell(text, label = "") {  // in the live region, which is silent while 
 }
 
 function bars(shares) {  // {label: share, or null where it is not known}
-  const labels = Object.keys(shares).sort((a, b) => shares[b] - shares[a]);
+  const labels = Object.keys(shares).sort(), most = Math.max(...Object.values(shares));
+  if (labels.length > 10) labels.sort((a, b) => shares[b] - shares[a]);  // too many to look through in a fixed order
   $("bars").style.setProperty("--wide", `${0.8 * Math.min(12, Math.max(2, ...labels.map(label => label.length)))}rem`);
   if (labels.length > 10) $("bars").tabIndex = 0;  // it scrolls
   else $("bars").removeAttribute("tabindex");
   $("bars").replaceChildren(...labels.map(label => {
     const bar = make("i"), share = shares[label];
     bar.style.setProperty("--share", `${100 * (share ?? 0)}%`);
-    return make("li", {}, make("span", {className: "label", title: label, textContent: label}), bar,
+    return make("li", {className: share !== null && share === most ? "best" : ""}, make("span", {className: "label", title: label, textContent: label}), bar,
       make("span", {className: "share", textContent: share === null ? "–" : percent(share)}));
   }));
 }
@@ -219,29 +223,44 @@ function show(text, answer) {  // a text, or where there is none the answer
 
 const STEPS = [
   {name: "pixels", title: "What the network saw", what: "32×32 pixels, 0 to 255", size: 32, across: 1, range: [0, 255]},
-  {name: "maps_1", title: "Convolution 1", what: "6 maps 28×28, ReLU", size: 28, across: 2, range: []},
-  {name: "pooled_1", title: "Max pooling 1", what: "6 maps 14×14", size: 14, across: 2, range: []},
-  {name: "maps_2", title: "Convolution 2", what: "6 maps 10×10, ReLU", size: 10, across: 2, range: []},
-  {name: "pooled_2", title: "Max pooling 2", what: "6 maps 5×5", size: 5, across: 2, range: []},
-  {name: "softmax", title: "Outputs", what: "softmax", size: 1, across: 1, range: [0, 1]},
+  {name: "maps_1", title: "Convolution 1", what: "maps 28×28: each slides a kernel over the pixels; ReLU makes negative sums 0",
+    size: 28, across: 2, range: []},
+  {name: "pooled_1", title: "Max pooling 1", what: "maps 14×14: the largest of each 2×2", size: 14, across: 2, range: []},
+  {name: "maps_2", title: "Convolution 2", what: "maps 10×10: each slides kernels over all maps; ReLU makes negative sums 0",
+    size: 10, across: 2, range: []},
+  {name: "pooled_2", title: "Max pooling 2", what: "maps 5×5: the largest of each 2×2", size: 5, across: 2, range: []},
+  {name: "softmax", title: "Outputs", what: "fully connected: all values times weights, added up; softmax makes probabilities of the sums",
+    size: 1, across: 1, range: [0, 1]},
 ];
 let inside = null;  // every step's numbers
 let cell = null;  // the cell at hand: {step, map, row, column}
+let pinned = false;  // a cell that was clicked stays until another one is, or Escape
 
 function lookInside(found) {
-  inside = found && {...found, softmax: Float32Array.from(found.softmax)};
+  if (found?.kernels_1) weights = {mark: found.mark, ...Object.fromEntries(["kernels_1", "kernels_2", "weights"].map(name => [name, found[name]]))};
+  inside = found && {...found, ...weights, softmax: Float32Array.from(found.softmax)};
   for (const name of ["pixels", "maps_1", "pooled_1", "maps_2", "pooled_2", "kernels_1", "kernels_2", "weights"]) {
-    if (inside) inside[name] = numbers(found[name]);
+    if (inside) inside[name] = numbers(inside[name]);
   }
   const outputs = inside?.labels.length ?? 2;
   STEPS[5].across = outputs < 4 ? 1 : Math.ceil(Math.sqrt(outputs));
+  for (const index of [1, 2, 3, 4]) {
+    const count = countOf(index);
+    STEPS[index].across = Math.ceil(Math.sqrt(count * 0.66));
+    STEPS[index].text.textContent = `${count} ${STEPS[index].what}`;
+  }
   if (cell?.step === 5 && cell.map >= outputs) cell = null;
   paintSteps();
 }
 
+function countOf(index) {  // how many maps a step has
+  const {size, name} = STEPS[index];
+  return inside ? inside[name].length / (size * size) : [1, 6, 6, 6, 6, 2][index];
+}
+
 function paintSteps() {
   STEPS.forEach((step, index) => {
-    const count = index === 5 ? inside?.labels.length ?? 2 : index ? 6 : 1;
+    const count = countOf(index);
     const values = inside?.[step.name] ?? new Float32Array(count * step.size * step.size);
     step.scale = paintMaps(step.canvas, values, step.size, step.across, ...step.range);
     if (index === 5 && inside) inside.labels.forEach((label, map) => write(step, map, label));
@@ -284,7 +303,7 @@ function write(step, map, label) {  // a label and its share on its output
 function sources({step, map, row, column}) {  // the windows that a cell is calculated from: [map, row, column, side]
   if (step === 1) return [[0, row, column, 5]];
   if (step === 2 || step === 4) return [[map, 2 * row, 2 * column, 2]];
-  if (step === 3 || step === 5) return [0, 1, 2, 3, 4, 5].map(from => [from, row, column, 5]);
+  if (step === 3 || step === 5) return Array.from({length: countOf(step - 1)}, (_, from) => [from, row, column, 5]);
   return [];
 }
 
@@ -297,7 +316,7 @@ function grid(caption, found, side, best) {
   const table = make("table", {}, make("caption", {textContent: caption}));
   for (let row = 0; row < found.length / side; row++) {
     table.append(make("tr", {}, ...found.slice(row * side, (row + 1) * side).map(value => make("td",
-      {textContent: say(value), className: `${value < 0 ? "minus" : ""} ${value === best ? "best" : ""}`}))));
+      {textContent: say(value, 3), className: `${value < 0 ? "minus" : ""} ${value === best ? "best" : ""}`}))));
   }
   return table;
 }
@@ -316,20 +335,20 @@ function explain() {  // the cell at hand, as on a blackboard
     lines.push(make("div", {className: "sum"}, grid("2×2 values", windows[0], 2, value), `largest: ${say(value)}`));
     text = `the largest of ${windows[0].map(say).join(", ")} is ${say(value)}`;
   } else {
-    const weights = {1: inside.kernels_1, 3: inside.kernels_2, 5: inside.weights}[step], width = {1: 25, 3: 150, 5: 151}[step];
+    const all = {1: inside.kernels_1, 3: inside.kernels_2, 5: inside.weights}[step], width = 25 * windows.length + (step === 5);
     const parts = windows.map((window, i) => {
-      const kernel = [...weights.subarray(map * width + 25 * i, map * width + 25 * i + 25)];
+      const kernel = [...all.subarray(map * width + 25 * i, map * width + 25 * i + 25)];
       const products = window.map((number, j) => number * kernel[j]), sum = products.reduce((a, b) => a + b);
       const from = step === 1 ? "5×5 pixels" : `${step === 3 ? "5×5 of map" : "map"} ${i + 1}`;
-      const all = step === 1 ? [" = ", grid("products", products, 5)] : [` = ${say(sum)}`];
+      const result = step === 1 ? [" = ", grid("products", products, 5)] : [` = ${say(sum)}`];
       const table = grid(step === 5 ? "its weights" : "kernel", kernel, 5);
-      lines.push(make("div", {className: "sum"}, grid(from, window, 5), " × ", table, ...all));
+      lines.push(make("div", {className: "sum"}, grid(from, window, 5), " × ", table, ...result));
       return sum;
     });
-    if (step === 5) parts.push(weights[map * width + 150]);
+    if (step === 5) parts.push(all[map * width + width - 1]);
     const total = step === 5 ? inside.sums[map] : parts.reduce((a, b) => a + b);
     const terms = step === 1 ? "the products add up to" : `${parts.map(say).join(" + ").replaceAll("+ −", "− ")} =`;
-    text = `${terms} ${say(total)}; ${step === 5 ? finish(map) : `ReLU: ${say(value)}`}`;
+    text = `${terms} ${say(total)}${step === 5 ? " (the last term is the bias)" : ""}; ${step === 5 ? finish(map) : `ReLU: ${say(value)}`}`;
   }
   const said = `${title}, ${place}: ${text}`;
   if ($("cell").textContent !== said) $("cell").textContent = said;
@@ -361,7 +380,11 @@ function makeStep(step, index) {
   };
   Object.entries({role: "application", "aria-label": `${step.title}, ${step.what}`, "aria-describedby": "inside-how cell"})
     .forEach(([name, value]) => step.canvas.setAttribute(name, value));
-  on(step.canvas, "pointermove pointerdown", event => pick(index, ...shares(event)));
+  on(step.canvas, "pointermove pointerdown", event => {
+    if (event.type === "pointermove" && pinned) return;
+    pick(index, ...shares(event));
+    pinned = event.type === "pointerdown";
+  });
   on(step.canvas, "focus", () => {
     if (cell?.step !== index && step.canvas.matches(":focus-visible")) pick(index, 0.25, 0.2);
   });
@@ -376,8 +399,8 @@ function makeStep(step, index) {
     const {width, height} = step.canvas;
     if (x > 0 && y > 0 && x < width && y < height) pick(index, x / width, y / height);
   });
-  const what = make("p", {className: "quiet", textContent: step.what});
-  return make("div", {}, make("h3", {textContent: step.title}), what, step.canvas);
+  step.text = make("p", {className: "quiet", textContent: step.what});
+  return make("div", {}, make("h3", {textContent: step.title}), step.text, step.canvas);
 }
 
 // The pointer, the keyboard, files
@@ -426,6 +449,7 @@ on(square, "keydown", event => {
   showPen();
 });
 on(document, "keydown", event => {
+  if (event.key === "Escape") pinned = false;
   if (!(event.ctrlKey || event.metaKey) || event.shiftKey || event.key !== "z") return;
   event.preventDefault();
   undo();
@@ -433,7 +457,8 @@ on(document, "keydown", event => {
 on($("undo"), "click", undo);
 on($("clear"), "click", clear);
 on($("file"), "change", event => { take(event.target.files[0]); event.target.value = ""; });
-on($("model"), "change", () => { describe(); ask(); });
+on($("model"), "change", () => { sessionStorage.setItem("model", $("model").value); describe(); ask(); });
+on(window, "pagehide", () => sessionStorage.setItem("strokes", JSON.stringify(visible().filter(mark => mark.points))));
 on(window, "focus", choose);  // there may be others by now
 on(document, "paste", event => take(event.clipboardData.files[0]));
 on(document, "dragover drop dragleave", event => {
@@ -444,5 +469,6 @@ on(document, "dragover drop dragleave", event => {
 
 $("steps").append(...STEPS.map(makeStep));
 lookInside(null);
+marks = JSON.parse(sessionStorage.getItem("strokes") ?? "[]");  // the drawing is kept while the tab is open
 choose();
 changed();

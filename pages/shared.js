@@ -10,15 +10,16 @@ const on = (element, names, action) => names.split(" ").forEach(name => element.
 const numbers = text => new Float32Array(Uint8Array.from(atob(text), character => character.charCodeAt(0)).buffer);
 const color = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`);
 
-function say(number) {  // as a teacher writes it: whole numbers whole, others with four digits
-  const rounded = Number.isInteger(number) || Math.abs(number) >= 1000 ? Math.round(number) : +number.toPrecision(4);
+function say(number, digits = 4) {  // as a teacher writes it: whole numbers whole, others with four digits
+  const rounded = Number.isInteger(number) || Math.abs(number) >= 1000 ? Math.round(number) : +number.toPrecision(digits);
   return (rounded + 0).toLocaleString("en", {maximumFractionDigits: 12}).replace("-", "−");
 }
 
 function percent(share) { return share > 0 && share < 0.0005 ? "<0.1%" : `${(share * 100).toFixed(1)}%`; }
 
 // Square maps, one after the other in `values`, so many side by side with a gap of one cell, unless they are single cells:
-// from black at `low`, or each map's own lowest value, to white at `high`, or its own highest. Returns a cell's width.
+// from black at `low`, or each map's own lowest value, to white at `high`, or its own highest. If `low` is below 0, blue is
+// above 0 and red below it. Returns a cell's width.
 function paintMaps(canvas, values, size, across, low, high) {
   const count = values.length / (size * size), scale = Math.round(240 / size), pitch = size > 1 ? size + 1 : 1;
   const [columns, rows] = [Math.min(across, count), Math.ceil(count / across)].map(side => side * pitch - pitch + size);
@@ -28,8 +29,9 @@ function paintMaps(canvas, values, size, across, low, high) {
     const least = low ?? Math.min(...own), most = high ?? Math.max(...own);
     own.forEach((value, i) => {
       const x = map % across * pitch + i % size, y = Math.floor(map / across) * pitch + Math.floor(i / size);
-      const grey = most > least ? 255 * (value - least) / (most - least) : 0;
-      image.data.set([grey, grey, grey, 255], 4 * (y * columns + x));
+      const grey = most > least ? 255 * (value - least) / (most - least) : 0, pale = 255 * (1 - Math.abs(value) / (high || 1));
+      const shade = !(low < 0) ? [grey, grey, grey] : value < 0 ? [200 + pale * 55 / 255, pale, pale] : [pale, pale, 200 + pale * 55 / 255];
+      image.data.set([...shade, 255], 4 * (y * columns + x));
     });
   }
   small.getContext("2d").putImageData(image, 0, 0);

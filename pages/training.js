@@ -3,19 +3,21 @@
 const EVERY = 1500;  // milliseconds between two looks at the log
 const RUNNING = 5;  // seconds: a training writes about once a second
 const TREND = 0.05;  // the share of all generations that the trend line averages
-let begun = null, step = null, dots = [];  // the training at hand, and its dots: [generation, cross entropy, percent right]
+let begun = null, step = null, dots = [], model = {};  // the training at hand, and its dots: [generation, cross entropy, percent right]
 
 async function look() {
+  let reading = false;
   if (!document.hidden) {
-    const found = await getJson(`progress?after=${dots.at(-1)?.[0] ?? 0}`);
+    const found = await getJson(`progress?after=${dots.at(-1)?.[0] ?? 0}&known=${model.mark ?? ""}`);
     if (found?.begun && (found.begun !== begun || found.step !== step)) {  // a new one, or its dots lie wider apart
       const whole = dots.length === 0;
       [begun, step, dots] = [found.begun, found.step, []];
       if (!whole) return look();
     }
     show(found);
+    reading = found?.read < 0.999;
   }
-  setTimeout(look, EVERY);
+  setTimeout(look, reading ? 0 : EVERY);
 }
 
 function show(found) {
@@ -25,7 +27,7 @@ function show(found) {
   $("facts").hidden = $("settings").hidden = !known;
   state(found);
   if (!found?.begun) [begun, dots] = [null, []];
-  if (found?.model) showModel(found.model);
+  if (found?.model?.weights) showModel(model = found.model);
   if (!known) return $("done").hidden = true;
   dots.push(...found.dots);
   showFacts(found);
@@ -42,6 +44,7 @@ function state(found) {  // what goes on, and what to type
   if (!found) parts = ["The server does not answer. Is demo.py still running?"];
   else if (error) parts = [`${error}`];
   else if (!found.begun) parts = ["There is no training to watch. Begin one: type in a second window ", code(type[0])];
+  else if (found.read < 0.999) parts = [`Reading the log: ${percent(found.read)}`];
   else if (found.generation >= total) parts = ["The training is finished. Begin a new one: ", code(type[0])];
   else if (found.silent < RUNNING) parts = ["The training goes on."];
   else parts = ["The training stands still. Go on with it: ", code(type[1] ?? type[0])];
@@ -132,18 +135,19 @@ function graph(canvas, name, column, unit) {
 // The model
 
 function showModel({labels, kernels_1: first, kernels_2: second, weights}) {
-  const all = numbers(weights), bound = all.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0);
+  const [one, two, all] = [first, second, weights].map(numbers), size = all.length / labels.length;
+  const bound = values => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0), most = bound(all);
   if ($("weights").children.length !== labels.length) {
     $("weights").replaceChildren(...labels.map(() => make("figure", {}, make("canvas"), make("figcaption", {className: "quiet"}))));
   }
   labels.forEach((label, i) => {
-    const [canvas, caption] = $("weights").children[i].children, own = all.subarray(151 * i, 151 * i + 151);
-    paintMaps(canvas, own.subarray(0, 150), 5, 3, -bound, bound);
+    const [canvas, caption] = $("weights").children[i].children, own = all.subarray(size * i, size * i + size);
+    paintMaps(canvas, own.subarray(0, size - 1), 5, Math.ceil(Math.sqrt((size - 1) / 25 * 1.5)), -most, most);
     Object.entries({role: "img", "aria-label": `The weights of ${label}`}).forEach(pair => canvas.setAttribute(...pair));
-    caption.textContent = `${label}: bias ${say(own[150])}, from ${say(Math.min(...own))} to ${say(Math.max(...own))}`;
+    caption.textContent = `${label}: bias ${say(own[size - 1])}, from ${say(Math.min(...own))} to ${say(Math.max(...own))}`;
   });
-  paintMaps($("kernels_1"), numbers(first), 5, 6);
-  paintMaps($("kernels_2"), numbers(second), 5, 6);
+  paintMaps($("kernels_1"), one, 5, one.length / 25, -bound(one), bound(one));
+  paintMaps($("kernels_2"), two, 5, one.length / 25, -bound(two), bound(two));
 }
 
 look();

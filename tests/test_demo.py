@@ -26,6 +26,7 @@ import preprocessing
 
 PAPER = ROOT / "models" / "paper.doc"
 SERVERS = ["waitress", "wsgiref"]
+OWN = socket.gethostname().lower().partition(".")[0]
 
 
 def drawing(label, size=256, mode="RGB"):
@@ -99,7 +100,7 @@ def numbers(text):
 def test_inside_it_shows_every_step_with_its_numbers(app):
     inside = ask(app, "/classify?inside=1", ZERO)[2]["inside"]
     pixels = np.asarray(preprocessing.fit(drawing("0"), trim=True)).max(axis=2)
-    step, parts = cnn.steps(pixels, model.read_model(PAPER)), model.parts_of(model.read_model(PAPER))
+    step, parts = cnn.forward(pixels, model.read_model(PAPER)), model.parts_of(model.read_model(PAPER))
     for name in ("pixels", "maps_1", "pooled_1", "maps_2", "pooled_2"):
         assert (numbers(inside[name]) == getattr(step, name).ravel()).all()
     for name in ("kernels_1", "kernels_2", "weights"):
@@ -135,9 +136,13 @@ def test_the_models_to_choose_from_and_pictures_to_try(app):
     assert next(iter(found)) == "paper.doc"
     assert set(found) == {path.name for path in (ROOT / "models").glob("*.doc")}
     assert found["paper.doc"] == ["0", "1"]
-    assert {sample["label"] for sample in content["samples"]} == set("0123456789")
+    titles = [each["title"] for each in content["models"]]
+    assert titles == ["0 and 1, the paper's own weights", "digits", "letters and digits", "0 and 1, as in the paper"]
+    assert {sample["label"] for sample in content["samples"]} >= set("0123456789")
     first = content["samples"][0]["picture"]
-    assert first == "data:image/png;base64," + demo.in_base64((ROOT / "dataset/0/img001-00001.png").read_bytes())
+    data = (ROOT / "dataset/0/img001-00001.png").read_bytes()
+    assert first == "data:image/png;base64," + demo.base64.b64encode(data).decode()
+    assert next(iter(demo.find_models("model.doc"))) == "digits.doc"  # the page opens with the digits
     assert ask(app, "/classify?model=digits.doc", ZERO)[2]["label"] == "0"
     assert ask(app, "/classify?model=nothing.doc", ZERO)[0] == 404
     assert ask(app, "/classify?model=../model.doc", ZERO)[0] == 404
@@ -219,25 +224,13 @@ def test_a_body_that_is_no_fitting_picture_is_refused(app, name):
     assert 0 < len(content["error"]) < 100
 
 
-@pytest.mark.parametrize("size", [9999, 60_000])
-def test_a_size_that_pillow_minds_is_refused(app, size):
-    assert ask(app, "/classify", png_that_says(size, size))[0] in (400, 413)  # 400 where a warning is an error
-
-
-@pytest.mark.parametrize("damage", range(30))
+@pytest.mark.parametrize("damage", range(10))
 def test_a_damaged_picture_is_answered_or_refused(app, damage):
     rng = np.random.default_rng(damage)
     data = bytearray(ZERO)
     for place in rng.integers(8, len(data), 1 + damage // 3):
         data[place] = rng.integers(256)
     assert ask(app, "/classify", bytes(data))[0] in (200, 400, 413, 415)
-
-
-def test_text_in_a_picture_takes_no_memory(app, monkeypatch):
-    monkeypatch.setattr(demo.PngImagePlugin, "MAX_TEXT_MEMORY", demo.PngImagePlugin.MAX_TEXT_CHUNK)
-    chunk = b"zTXta\0\0" + zlib.compress(bytes(1_000_000))
-    chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    assert ask(app, "/classify", ZERO[:33] + chunk * 2 + ZERO[33:])[0] == 400
 
 
 @pytest.mark.parametrize(
@@ -262,7 +255,7 @@ def test_text_in_a_picture_takes_no_memory(app, monkeypatch):
         (400, "/classify", {"body": ONE, "CONTENT_LENGTH": str(len(ONE) + 1)}),
         (413, "/classify", {"body": ONE, "CONTENT_LENGTH": "200001"}),
         *((403, "/", {"HTTP_HOST": host})
-          for host in ("example.org:8000", "localhost", "localhost:1", "", None, "127.0.0.1.evil.org:8000")),
+          for host in ("example.org:8000", "", None, "127.0.0.1.evil.org:8000", f"{OWN}.evil.org", "evil.local")),
         *((403, "/classify", {"body": ONE, "HTTP_ORIGIN": origin})
           for origin in ("http://example.org", "null", "https://localhost:8000")),
         *((403, "/classify", {"body": ONE, "HTTP_SEC_FETCH_SITE": site}) for site in ("cross-site", "same-site")),
@@ -270,7 +263,8 @@ def test_text_in_a_picture_takes_no_memory(app, monkeypatch):
         (403, "/classify", {"body": ONE, "HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_SEC_FETCH_MODE": "navigate"}),
         (200, "/", {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_SEC_FETCH_MODE": "navigate"}),  # a link to the page
         *((200, "/", {"HTTP_HOST": host, "HTTP_ORIGIN": f"http://{host}", "HTTP_SEC_FETCH_SITE": "same-origin"})
-          for host in ("localhost:8000", "127.0.0.1:8000", "[::1]:8000", "192.168.1.5:8000")),
+          for host in ("localhost:8000", "localhost", "localhost:9000", "127.0.0.1:8000", "[::1]:8000", "192.168.1.5",
+                       f"{OWN}.local:8000", f"{OWN}.fritz.box", f"{OWN}.lan", OWN)),
     ],
 )  # fmt: skip
 def test_who_asks_and_for_what_is_checked(app, status, path, environ):
@@ -284,7 +278,7 @@ def test_who_asks_and_for_what_is_checked(app, status, path, environ):
 
 
 def test_a_mistake_of_ours_is_one_line_and_no_more(app, monkeypatch, capsys):
-    monkeypatch.setattr(demo.cnn, "steps", lambda *arguments: 1 // 0)
+    monkeypatch.setattr(demo.cnn, "forward", lambda *arguments: 1 // 0)
     assert ask(app, "/classify", ONE)[::2] == (500, {"error": "the server made a mistake"})
     assert capsys.readouterr().err == "demo.py: ZeroDivisionError: integer division or modulo by zero\n"
 
@@ -313,7 +307,9 @@ def files(tmp_path):
 
 def test_where_there_is_no_training_it_says_what_to_type(files):
     assert list(demo.Training(*files).progress()) == ["type"]
-    assert demo.Training(*files).progress()["type"][0].endswith("controller.py")
+    assert demo.Training("metadata.doc", "model.doc").start.endswith("controller.py")
+    assert demo.Training(*files).start.endswith(f"controller.py --metadata {files[0]} --model {files[1]}")
+    assert demo.Training(*files).resume.endswith(f"controller.py --metadata {files[0]} --resume")
 
 
 def test_a_training_is_followed_dot_by_dot(files):
@@ -333,18 +329,6 @@ def test_a_training_is_followed_dot_by_dot(files):
         found = training.progress(200)
         assert [dot[0] for dot in found["dots"]] == [210, 220]
         assert found["rate"] > 0
-
-
-def test_only_what_came_since_is_read(files, monkeypatch):
-    training = demo.Training(*files)
-    with contextlib.closing(write_log(files[0], 1000)) as log:
-        training.progress()
-        read = []
-        rows = metadata.Follower._rows
-        monkeypatch.setattr(metadata.Follower, "_rows", lambda self, text: read.append(text) or rows(self, text))
-        append(log, 1001, 1002)
-        training.progress()
-    assert [line.split()[0] for line in "".join(read).splitlines()] == ["1001", "1002"]
 
 
 def test_a_new_training_is_seen_and_so_is_one_that_dropped_rows(files):
@@ -400,7 +384,7 @@ def test_a_log_that_is_none_is_said(app, tmp_path):
         assert (status, "line 5: expected generation" in content["error"]) == (503, True)
 
 
-@pytest.mark.parametrize("name", ["metadata.doc", "metadata.doc.resume", "model.doc"])
+@pytest.mark.parametrize("name", ["metadata.doc", "model.doc"])
 def test_a_pipe_or_folder_in_a_files_place_is_not_waited_for(tmp_path, name):
     app = demo.make_application(str(tmp_path / "model.doc"), str(tmp_path / "metadata.doc"), "localhost")
     metadata.start_log(tmp_path / "metadata.doc", 1.0)
@@ -414,49 +398,45 @@ def test_a_pipe_or_folder_in_a_files_place_is_not_waited_for(tmp_path, name):
             (tmp_path / name).rmdir()
 
 
-@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
-def test_settings_that_no_page_can_read_are_left_out(files, number):
-    write_log(files[0], 10).close()
-    settings = {"alpha": 0.1, "generations": 9, "labels": ["0"], "dataset": "d", "output_sum": 1, "seed": 1}
-    settings.update(dict.fromkeys(("alpha_decay", "average", "trim"), False))
-    kept = {**settings, "weights": [1.0], "generation": 2, "models": [], "pictures": ""}
-    for alpha, known in ((0.1, True), (number, False)):
-        (demo.Path(demo.path_of(files[0]))).write_text(json.dumps({**kept, "alpha": alpha}))
-        assert bool(demo.Training(*files).progress()["settings"]) == known
+def test_a_long_log_is_read_in_several_answers(files, monkeypatch):
+    with open(files[0], "w", encoding="utf-8") as file:
+        file.write(metadata.HEADER.format(1.0, 90_000) + "".join(f"{n} 0 0.5 0.5 0\n" for n in range(1, 90_001)))
+    monkeypatch.setattr(demo, "READING", 0)
+    training, read = demo.Training(*files), []
+    while not read or read[-1] < 1:
+        found = training.progress()
+        read.append(found["read"])
+    assert len(read) >= 3
+    assert read == sorted(read)
+    assert (found["generation"], found["dots"][-1]) == (90_000, (90_000, 0.5, 100.0))
 
 
-def test_the_model_of_a_training_is_shown_and_seldom_read(files, rng, monkeypatch):
-    training = demo.Training(*files)
+def test_kernels_and_weights_are_sent_when_they_change(app, files, rng):
+    answer = ask(app, "/classify?inside=1", ZERO)[2]["inside"]
+    again = ask(app, f"/classify?inside=1&known={answer['mark']}", ZERO)[2]["inside"]
+    assert "weights" in answer
+    assert not {"kernels_1", "kernels_2", "weights"} & set(again)
+    model.write_model(model.start_model("01", rng, train_kernels=True, kernels=(3, 4)), files[1])
     write_log(files[0], 20).close()
-    model.write_model(model.start_model("01", rng), files[1])
-    training.progress()
+    training = demo.Training(*files)
     found = training.progress()["model"]
-    assert (found["labels"], len(numbers(found["weights"]))) == (["0", "1"], 302)
-    calls = []
-    read = demo.seldom(files[1], lambda: calls.append(demo.time.sleep(0.01)) or len(calls))
-    for _ in range(20):
-        os.utime(files[1], ns=(len(calls) * 10**9, len(calls) * 10**9))
-        read()
-    assert len(calls) == 1
+    assert (found["labels"], len(numbers(found["weights"]))) == (["0", "1"], 2 * 101)
+    assert training.progress(known=found["mark"])["model"] == {"mark": found["mark"]}
 
 
 # Both servers
 
 
 def start_demo(folder, server, *arguments):
-    """python demo.py in a folder, served as said: the process, once it has said its address, and its port."""
-    environment = dict(os.environ)
-    if server == "wsgiref":
-        os.makedirs(folder / "none", exist_ok=True)
-        (folder / "none" / "waitress.py").write_text("raise ImportError\n")
-        environment.update(PYTHONPATH=str(folder / "none"), PYTHONDONTWRITEBYTECODE="1")
-    else:
+    """Start demo.py in a folder, served by waitress or Python's own server. Returns the process and its port."""
+    if server == "waitress":
         pytest.importorskip("waitress")
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", str(ROOT / "demo.py"), "--port", "0", *arguments], cwd=folder, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
-    )  # fmt: skip
+        arguments = ("--host", "0.0.0.0", *arguments)
+    command = [sys.executable, "-W", "error", str(ROOT / "demo.py"), "--port", "0", *arguments]
+    process = subprocess.Popen(command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     said = process.stdout.readline()
+    if "does not exist yet" in said:
+        said = process.stdout.readline()
     found = re.fullmatch(r"open http://\S+:(\d+)/ in a browser(, on a phone .*)?; Ctrl-C ends this\n", said)
     assert found, (said, process.communicate())
     return process, int(found.group(1))
@@ -502,20 +482,12 @@ def test_it_serves_the_page_and_answers(served):
     assert b'"label": "1"' in send(served, asked)
 
 
-def test_who_asks_on_before_he_is_answered_has_to_connect_anew(served):
-    answer = send(served, head(served) * 50)
-    assert 1 <= answer.count(b" 200 OK\r\n") <= 2
-    assert answer.endswith(b"</html>\n")
-
-
 @pytest.mark.parametrize(
     "lines",
     [
         ("nonsense",),
         ("GET / HTTP/x",),
         ("GET / HTTP/1.1", "Host: another"),
-        ("GET / HTTP/1.1", "X: " + "x" * 20_000),
-        ("GET / HTTP/1.1", *(f"X{number}: {'x' * 100}" for number in range(300))),
         ("POST /classify HTTP/1.1", "Content-Length: 5", "Content-Length: 6"),
         ("POST /classify HTTP/1.1", "Content-Length: 200001"),
         ("POST /classify HTTP/1.1", "Transfer-Encoding: gzip, chunked"),
@@ -541,10 +513,7 @@ def test_the_whole_network_needs_waitress_or_is_refused_in_one_line(tmp_path, ru
     assert re.fullmatch(r"demo\.py: --host 0\.0\.0\.0: .* -m pip install waitress, .*python3-waitress\n", done.stderr)
 
 
-def test_the_whole_network_is_told_the_address_to_type(tmp_path):
-    process, _ = start_demo(tmp_path, "waitress", "--host", "0.0.0.0", "--model", str(PAPER))
-    process.terminate()
-    process.communicate()
+def test_the_whole_network_is_told_the_address_to_type():
     assert demo.addresses("127.0.0.1", 8000) == ["http://127.0.0.1:8000/"]
     assert demo.addresses("::1", 8000) == ["http://[::1]:8000/"]
     here, other = demo.addresses("0.0.0.0", 8000)
@@ -553,15 +522,14 @@ def test_the_whole_network_is_told_the_address_to_type(tmp_path):
 
 
 def test_it_starts_before_there_is_a_model(tmp_path):
-    process, port = start_demo(tmp_path, "wsgiref")
+    process, port = start_demo(tmp_path, "wsgiref", "--model", "new.doc")
     assert b"characters.doc" in send(port, head(port, "GET /choices HTTP/1.1"))
     process.kill()
     process.communicate()
 
 
-@pytest.mark.parametrize("server", SERVERS)
-def test_a_port_in_use_is_said_on_one_line(tmp_path, run_script, server):
-    process, port = start_demo(tmp_path, server, "--model", str(PAPER))
+def test_a_port_in_use_is_said_on_one_line(tmp_path, run_script):
+    process, port = start_demo(tmp_path, "wsgiref", "--model", str(PAPER))
     done = run_script("demo.py", "--model", PAPER, "--port", port)
     process.kill()
     process.communicate()
@@ -573,7 +541,7 @@ def test_a_port_in_use_is_said_on_one_line(tmp_path, run_script, server):
     ("code", "arguments", "said"),
     [
         (1, ["--host", "a" * 70], "demo.py: " + "a" * 70 + ", port 8000: not an address; "),
-        (1, ["--model", "nothing.doc"], "demo.py: nothing.doc: No such file or directory"),
+        (1, ["--model", "README.md"], "demo.py: README.md, line 1: this is not a model"),
         (2, ["--port", "70000"], "demo.py: --port: expected 0 to 65535, found 70000; see demo.py --help"),
         (2, ["--port", "x"], "demo.py: argument --port: "),
     ],
