@@ -1,12 +1,9 @@
-"""Any picture to 32x32 on white (the paper's preprocessing.py).
+"""The paper's preprocessing.py: fit any picture into 32x32 on white.
 
     python preprocessing.py PICTURE... [--output DIR] [--trim]
 
-As in the paper, a picture is written over its original, unless --output names a folder; the original is kept as .bak.
-It stands on support/ alone; cnn.py and what stands above that imports it.
+As in the paper, the result replaces the original, unless --output names a folder. The original is kept as .bak.
 """
-
-from support.commandline import Parser, explain, run
 
 import contextlib
 import io
@@ -14,10 +11,12 @@ import math
 import os
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
+from support.commandline import Parser, explain, run
 from support.files import InputError, back_up, write_whole
 from support.light import evenly_lit
 
@@ -27,6 +26,7 @@ NOISE = 400  # a picture of more pixels than this at its longer side is smoothed
 CONTRAST = 32  # grey levels, of 255, by which ink must be darker than its paper
 THIN, PEN = 2.5, 3  # pixels of 32: strokes thinner than the one are drawn as wide as the other
 LARGE = 3  # ink is this many times its final size while its strokes are measured and widened
+PHOTO = 2048  # pixels; a picture with a longer side than this is read at a fraction of its size
 INK = 0.4  # ink differs from its paper by this share of what the darkest pixel does, or more
 
 
@@ -50,12 +50,15 @@ def fit(image, trim=False):
 
 
 def on_white(image):
-    """Any mode to RGB: turned as its EXIF data say, its transparent parts white, its numbers brought to 0 to 255."""
-    image = ImageOps.exif_transpose(image)
+    """Return an image of any mode as RGB: turned as its EXIF data say, transparent parts white, values 0 to 255."""
+    with contextlib.suppress(Exception):  # of many kinds; EXIF data that cannot be read mean no rotation
+        image = ImageOps.exif_transpose(image)
     if image.mode == "F" or image.mode.startswith("I"):
         image = in_8_bits(image)
     if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
+        if image.getchannel("A").getextrema() == (0, 0):
+            return image.convert("RGB")  # some programs leave the alpha of a BMP file at 0
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB")
 
@@ -147,8 +150,14 @@ def open_picture(source):
             image = stack.enter_context(Image.open(file))
             if image.width * image.height > Image.MAX_IMAGE_PIXELS:
                 raise InputError(f"{image.width}x{image.height} is over {Image.MAX_IMAGE_PIXELS:,} pixels")
+            if max(image.size) > PHOTO:
+                image.draft(None, (PHOTO // 2, PHOTO // 2))  # a JPEG is decoded at 1/2, 1/4 or 1/8 of its size
             image.load()
-            return on_white(image), image.format
+            found, factor = image, max(image.size) // (PHOTO // 2)
+            if factor > 1 and image.mode in ("L", "RGB", "RGBA", "CMYK"):
+                found = image.reduce(factor)
+                found.info = image.info
+            return on_white(found), image.format
     except Exception as error:  # Pillow's are of many kinds
         if isinstance(error, OSError) and error.errno is not None:
             raise  # missing, not allowed, a folder: the system's own words say it
@@ -173,10 +182,24 @@ def preprocess(image_path, output_path=None, trim=False):
     write_whole(output_path, data.getvalue())
 
 
-def keep_original(path):
-    """Keep a picture that is to be written over as `path`.bak, unless it is one that was, whose original is there."""
-    if open_picture(path)[0].size != (SIZE, SIZE) or not os.path.exists(f"{path}.bak"):
-        back_up(path)
+def replace(path, trim):
+    """Fit a picture and put it in place of the original, which is kept under a free name. Returns that name.
+
+    If the picture was fitted already, so that nothing changes, nothing is kept and "" is returned.
+    """
+    names = (f"{path}.bak{number}" for number in ["", *range(2, 10_000)])
+    kept = next(name for name in names if not os.path.lexists(name))
+    back_up(path, kept)
+    try:
+        preprocess(path, path, trim)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(kept)
+        raise
+    if Path(kept).read_bytes() != Path(path).read_bytes():
+        return kept
+    os.remove(kept)
+    return ""
 
 
 def main():
@@ -196,15 +219,16 @@ def main():
     code = 0
     for path, output in zip(options.pictures, outputs):
         try:
-            over = os.path.realpath(path) == os.path.realpath(output)
-            if over:
-                keep_original(path)
-            preprocess(path, output, options.trim)
+            kept = ""
+            if os.path.realpath(path) == os.path.realpath(output):
+                kept = replace(path, options.trim)
+            else:
+                preprocess(path, output, options.trim)
         except (InputError, OSError) as error:
             print(f"preprocessing.py: {explain(error)}", file=sys.stderr)
             code = 1
         else:
-            print(f"{output}: {SIZE}x{SIZE}" + (f"; the original is kept as {path}.bak" if over else ""))
+            print(f"{output}: {SIZE}x{SIZE}" + (f"; the original is kept as {kept}" if kept else ""))
     return code
 
 

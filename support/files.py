@@ -89,18 +89,19 @@ def check_writable(path):
         raise PermissionError(13, "is read-only, expected a file that can be written", path)
 
 
-def back_up(path):
+def back_up(path, backup=None):
     """Keep the file at `path`, if there is one, as `path`.bak too. An older .bak is replaced. A link is followed."""
     if not os.path.exists(path):
         return
-    new = f"{path}.bak.new"
+    backup = backup or f"{path}.bak"
+    new = f"{backup}.new"
     with contextlib.suppress(FileNotFoundError):
         os.remove(new)
     try:
         os.link(os.path.realpath(path), new)  # takes no time, however large the file is
     except OSError:
         shutil.copy2(path, new)  # some disks have no hard links
-    rename(new, f"{path}.bak")
+    rename(new, backup)
     with contextlib.suppress(FileNotFoundError):
         os.remove(new)  # if .bak was already a hard link to the same file, the system renames nothing
 

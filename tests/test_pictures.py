@@ -26,7 +26,7 @@ def test_an_absent_or_empty_folder_is_named(tmp_path, label):
     with pytest.raises(InputError, match="expected a folder of pictures"):
         pictures.find_pictures(tmp_path, label)
     (tmp_path / label).mkdir()
-    with pytest.raises(InputError, match="expected pictures named like"):
+    with pytest.raises(InputError, match="expected pictures with names like"):
         pictures.find_pictures(tmp_path, label)
 
 

@@ -251,26 +251,68 @@ def test_the_command(tmp_path, run_script):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b c.jpg"]
 
 
-def test_the_command_keeps_the_original(tmp_path, run_script):
-    drawing().save(tmp_path / "a.png")
-    before = (tmp_path / "a.png").read_bytes()
-    for arguments in (["a.png"], ["a.png", "--trim"], ["a.png", "--output", "."]):
-        done = run_script("preprocessing.py", *arguments, cwd=tmp_path)
+def test_the_command_keeps_every_original_under_a_free_name_and_says_it(tmp_path, run_script):
+    sizes, kept = [(100, 60), (32, 32), (50, 50)], ["a.png.bak", "a.png.bak2", "a.png.bak3"]
+    originals = []
+    for size, name in zip(sizes, kept):
+        drawing(size=size, box=(5, 5, 9 + len(originals), 30)).save(tmp_path / "a.png")
+        originals.append((tmp_path / "a.png").read_bytes())
+        done = run_script("preprocessing.py", "a.png", "--trim", cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.endswith("a.png: 32x32; the original is kept as a.png.bak\n")
-        assert opened(tmp_path / "a.png").size == (32, 32)
-        assert (tmp_path / "a.png.bak").read_bytes() == before
-    drawing(size=(50, 50), box=(5, 5, 9, 40)).save(tmp_path / "a.png")  # another photo of that name
-    before = (tmp_path / "a.png").read_bytes()
-    run_script("preprocessing.py", "a.png", "--output", ".", cwd=tmp_path)
-    assert (tmp_path / "a.png.bak").read_bytes() == before
-    drawing(size=(32, 32)).save(tmp_path / "small.png")
-    before = (tmp_path / "small.png").read_bytes()
-    run_script("preprocessing.py", "small.png", "--trim", cwd=tmp_path)
-    assert (tmp_path / "small.png.bak").read_bytes() == before
+        assert done.stdout == f"a.png: 32x32; the original is kept as {name}\n"
+        again = run_script("preprocessing.py", "a.png", cwd=tmp_path)  # nothing changes, so nothing is kept
+        assert again.stdout == "a.png: 32x32\n"
+    assert [(tmp_path / name).read_bytes() for name in kept] == originals
     (tmp_path / "x.png").write_text("no picture")
     run_script("preprocessing.py", "x.png", cwd=tmp_path)
-    assert not (tmp_path / "x.png.bak").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", *kept, "x.png"]
+
+
+def test_fit_shrinks_with_lanczos_as_the_paper_does(rng):
+    image = Image.fromarray(rng.integers(256, size=(128, 128, 3)).astype(np.uint8))
+    expected = image.resize((32, 32), Image.LANCZOS)
+    assert np.array_equal(np.asarray(preprocessing.fit(image)), np.asarray(expected))
+
+
+def test_a_jpeg_is_written_with_quality_95(tmp_path):
+    drawing().save(tmp_path / "a.jpg")
+    preprocessing.preprocess(tmp_path / "a.jpg")
+    with (
+        Image.open(tmp_path / "a.jpg") as found,
+        as_file(drawing(size=(32, 32)), format="JPEG", quality=95) as expected,
+    ):
+        assert found.quantization == expected.quantization
+
+
+def test_exif_data_that_cannot_be_read_mean_no_rotation(tmp_path):
+    drawing().save(tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12\0\x03")
+    image, file_format = preprocessing.open_picture(tmp_path / "a.jpg")
+    assert (image.size, file_format) == ((100, 60), "JPEG")
+
+
+def test_an_alpha_of_0_everywhere_is_opaque():
+    image = drawing("RGBA")
+    image.putalpha(0)
+    assert np.array_equal(np.asarray(preprocessing.fit(image)), np.asarray(preprocessing.fit(drawing())))
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG"])
+def test_a_large_photo_takes_little_memory_and_is_the_same_picture(tmp_path, file_format):
+    small = drawing(size=(1000, 750), box=(300, 200, 450, 600))
+    path = tmp_path / "photo"
+    small.resize((6000, 4500)).save(path, file_format)
+    image, _ = preprocessing.open_picture(path)
+    assert max(image.size) <= preprocessing.PHOTO
+    found, expected = (np.asarray(preprocessing.fit(each, trim=True), float) for each in (image, small))
+    assert np.abs(found - expected).mean() < 4
+
+
+def test_distort_turns_and_shifts_by_what_it_is_told():
+    image = drawing("L", size=(32, 32), box=(12, 4, 20, 28))
+    turned = preprocessing.distort(image, 90, 0, 1, 1, 0, 0)
+    assert ink_box(turned) == (4, 12, 28, 20)
+    assert ink_box(preprocessing.distort(image, 0, 0, 1, 1, 2, -1)) == (14, 3, 22, 27)
+    assert ink_box(preprocessing.distort(image, 0, 0, 0.5, 1, 0, 0)) == (14, 4, 18, 28)
 
 
 def test_the_command_names_what_it_cannot_do_and_does_the_rest(tmp_path, run_script):
