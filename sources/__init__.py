@@ -1,20 +1,18 @@
 """Where pictures come from: `python -m sources.chars74k` (the official archives), `python -m sources.fonts` (drawn).
 
-Here stands what the two share: the options that say which pictures, and how one is put into a data set. Only their
-tests import them.
+This file has what the two share: their options, and writing a picture.
 """
-
-from support.commandline import Parser
 
 import io
 import os
 
+from support.commandline import Parser
 from support.files import write_whole
-from support.pictures import CHARACTERS, picture_path
+from support.pictures import CHARACTERS
 
 
 def source_parser(description, dataset, labels, per_label):
-    """A Parser with the options of both; the last three are their defaults, per_label None for all there are."""
+    """Return a Parser with the options of both. The last three arguments are defaults; per_label None means all."""
     parser = Parser(description)
     shown = f"{labels[0]} to {labels[-1]}" if len(labels) < len(CHARACTERS) else "all"
     add = parser.add_argument
@@ -26,7 +24,7 @@ def source_parser(description, dataset, labels, per_label):
 
 
 def parse(parser):
-    """The command line of a source_parser(); labels or a number that make no sense are one line, exit code 2."""
+    """Return the command line of a source_parser(). Wrong labels or numbers are one line, exit code 2."""
     options = parser.parse_args()
     if options.labels == ["all"]:
         options.labels = list(CHARACTERS)
@@ -38,9 +36,8 @@ def parse(parser):
     return options
 
 
-def put_picture(picture, dataset, label, number):
-    """Write a PIL image as a label's `number`-th picture in the data set, whole; its folder is made."""
-    path = picture_path(dataset, label, number)
+def put_picture(picture, path):
+    """Write a PIL image to a path of a data set. Its folder is made."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     data = io.BytesIO()
     picture.save(data, "PNG", optimize=True)

@@ -1,62 +1,84 @@
-"""The paper's pictures: Chars74K's official archives, fitted into 32x32 as the paper does.
+"""The paper's pictures: Chars74K's archives, fitted into 32x32 as the paper does.
 
-    python -m sources.chars74k ARCHIVE_OR_FOLDER [--dataset DIR] [--labels 0 1 ...] [--per-label N]
+    python -m sources.chars74k EnglishFnt.tgz [EnglishHnd.tgz] [--labels 0 1] [--per-label 260] [--dataset DIR] [--trim]
 
-docs/data.md says where to get the archives.
+reads the official archives, a zip file of the same, a folder unpacked from one, and the flat folder of handwritten
+pictures that Kaggle serves. Of each label, the handwritten pictures come first. docs/data.md says where to get them.
 """
 
 import contextlib
-import hashlib
+import gzip
 import io
 import os
 import pathlib
 import re
 import sys
 import tarfile
+import zipfile
 import zlib
 
 from preprocessing import fit, open_picture
 from sources import parse, put_picture, source_parser
 from support.commandline import explain, progress_line, run
-from support.files import InputError, write_whole
-from support.pictures import CHARACTERS, has_pictures, picture_path
+from support.files import InputError
+from support.pictures import CHARACTERS, class_number
 
-ARCHIVES = {  # MD5 of each of Chars74K's archives of English characters
-    "EnglishFnt": "f6710b1302a7e9693d904b16389d9d8a",  # computer fonts
-    "EnglishHnd": "95e9ee6d929809ef4c2f509f86388c72",  # handwritten
-    "EnglishImg": "85d157e0c58f998e1cda8def62bcda0d",  # photographed; those in bad condition (BadImag) are left out
-}
-FOLDERS = {"Fnt": "EnglishFnt", "Hnd/Img": "EnglishHnd", "Img/GoodImg/Bmp": "EnglishImg"}
-PICTURE = re.compile(rf"(?:^|/)({'|'.join(FOLDERS)})/Sample(\d{{3}})/img\2-(\d+)\.png$")
-SOURCE = "source.txt"  # in a data set: the archive that its pictures are from, so that no two are mixed up
-EXPECTED = "expected EnglishFnt.tgz, EnglishHnd.tgz or EnglishImg.tgz, or the folder unpacked from one"
+KINDS = "EnglishHnd", "EnglishFnt", "EnglishImg"  # handwritten, computer fonts, photographed (the good ones)
+PICTURE = re.compile(r"(?:^|/)(?:(Fnt|Hnd/Img|Img/GoodImg/Bmp)/Sample\d{3}|Img)/img(\d{3})-(\d+)\.png$")
+FOLDERS = {"Fnt": "EnglishFnt", "Hnd/Img": "EnglishHnd", "Img/GoodImg/Bmp": "EnglishImg", None: "EnglishHnd"}
+EXPECTED = "expected EnglishFnt.tgz, EnglishHnd.tgz or EnglishImg.tgz of Chars74K, or the folder unpacked from one"
+BLOCK = 1 << 20  # bytes
 
 
-def import_pictures(source, dataset, labels, per_label=None):
-    """Fit the labels' pictures of an archive or its folder into 32x32 below `dataset`, the first `per_label` of each.
+def import_pictures(sources, dataset, labels=None, per_label=None, trim=False):
+    """Fit pictures of some archives or folders into 32x32 and put them into a data set under their own names.
 
-    Computer fonts are fitted as in the paper, handwritten and photographed pictures trimmed; one that cannot be read is
-    left out, and named on stderr. What is there already is skipped, so that an import can be gone on with. Returns
-    (number there for each label, number written, number unreadable). Raises InputError for an archive that is none, or
-    not safe, before any writing.
+    labels: None takes all that are there. per_label: so many of each. trim: cut each picture to its ink first. Pictures
+    that are in the data set already are skipped. One that cannot be read is left out and named on stderr. Returns
+    ({label: number}, number written, number unreadable). Raises InputError, before anything is written, for an archive
+    that is none, damaged or unsafe, for a label that no archive has, and for two pictures of one name.
     """
-    counts, written, unreadable = dict.fromkeys(labels, 0), 0, 0
-    show = progress_line(sys.stderr)
-    with open_source(source) as files:
-        kind, found = recognise(files, source)
-        start_dataset(dataset, kind)
-        chosen = choose_pictures(found, labels, per_label)
-        for done, (label, number, name, read) in enumerate(chosen, 1):
-            show(f"{done:,} of {len(chosen):,} pictures")
-            if not os.path.exists(picture_path(dataset, label, number)):
+    with contextlib.ExitStack() as stack:
+        found = {}  # {label: [(kind, name, function that reads it)]}
+        for source in sources:
+            files = stack.enter_context(open_source(source))
+            for name, read in files:
+                match = PICTURE.search(name)
+                if match and 1 <= int(match[2]) <= len(CHARACTERS) and not os.path.basename(name).startswith("._"):
+                    picture = KINDS.index(FOLDERS[match[1]]), os.path.basename(name), read
+                    found.setdefault(CHARACTERS[int(match[2]) - 1], []).append(picture)
+            if not any(PICTURE.search(name) for name, _ in files):
+                raise InputError(f"{source}: {EXPECTED}; found no such pictures")
+        labels = [label for label in CHARACTERS if label in found] if labels is None else labels
+        missing = [label for label in labels if label not in found]
+        if missing:
+            raise InputError(f"{', '.join(map(str, sources))}: found no pictures of {' '.join(missing)}")
+        chosen = {label: sorted(found[label], key=lambda picture: picture[:2])[:per_label] for label in labels}
+        for label, pictures in chosen.items():
+            if len({name for _, name, _ in pictures}) < len(pictures):
+                raise InputError(f"two pictures of {label} have one name; import these archives one at a time")
+        return write_pictures(chosen, dataset, trim)
+
+
+def write_pictures(chosen, dataset, trim):
+    """Write the chosen pictures, {label: [(kind, name, function that reads it)]}. Returns as import_pictures()."""
+    counts, written, unreadable, show = dict.fromkeys(chosen, 0), 0, 0, progress_line(sys.stderr)
+    total, done = sum(map(len, chosen.values())), 0
+    for label, pictures in chosen.items():
+        for _, name, read in pictures:
+            done += 1
+            show(f"{done:,} of {total:,} pictures")
+            number = name.partition("-")[2].partition(".")[0]
+            path = os.path.join(dataset, label, f"img{class_number(label):03d}-{number}.png")
+            if not os.path.exists(path):
                 try:
                     picture, _ = open_picture(io.BytesIO(read()))
                 except InputError as error:
                     show(last=True)
-                    print(f"{source}: {name!r} is left out: {explain(error)}", file=sys.stderr)
+                    print(f"{name!r} of {label} is left out: {explain(error)}", file=sys.stderr)
                     unreadable += 1
                     continue
-                put_picture(fit(picture, trim=kind != "EnglishFnt"), dataset, label, number)
+                put_picture(fit(picture, trim), path)
                 written += 1
             counts[label] += 1
     show(last=True)
@@ -65,98 +87,53 @@ def import_pictures(source, dataset, labels, per_label=None):
 
 @contextlib.contextmanager
 def open_source(path):
-    """The files of an archive, or of the folder unpacked from one: pairs of a name and a function that reads its bytes.
+    """Give the files of an archive or folder: pairs of a name and a function that returns its bytes.
 
-    Nothing is ever unpacked under a member's own name; even so, an archive with an unsafe member is refused as a whole.
+    Nothing is unpacked under a member's own name. Even so, an archive with an unsafe member is refused as a whole.
     """
     if os.path.isdir(path):
         yield [(file.as_posix(), file.read_bytes) for file in sorted(pathlib.Path(os.path.abspath(path)).rglob("*"))]
         return
     with contextlib.ExitStack() as stack:
         try:
-            archive = stack.enter_context(tarfile.open(path))
-            members = archive.getmembers()
-        except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error) as error:
+            if zipfile.is_zipfile(path):
+                archive = stack.enter_context(zipfile.ZipFile(path))
+                members = {info.filename: info for info in archive.infolist() if not info.is_dir()}
+                unsafe = [name for name in members if is_unsafe(name)]
+                read = archive.read
+            else:
+                stream = stack.enter_context(gzip.open(path))
+                archive = stack.enter_context(tarfile.open(fileobj=stream))
+                listed = archive.getmembers()
+                while stream.read(BLOCK):  # to the end, where gzip compares its checksum: nothing is cut off
+                    pass
+                unsafe = [info.name for info in listed
+                          if is_unsafe(info.name) or not (info.isfile() or info.isdir())]  # fmt: skip
+                members = {info.name: info for info in listed if info.isfile()}
+                read = lambda info: archive.extractfile(info).read()  # noqa: E731
+        except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError, ValueError, zlib.error) as error:
             if getattr(error, "errno", None) is not None:
-                raise  # missing, not allowed: the system's own words say it
+                raise  # the file is missing or may not be read: the system's own words say it
             raise InputError(f"{path}: {EXPECTED}, undamaged ({error}); download it again") from None
-        for member in members:
-            reason = unsafe(member)
-            if reason:
-                raise InputError(f"{path}: {member.name!r} {reason}, as in no archive of Chars74K; it is refused")
-        files = [member for member in members if member.isfile()]
-        yield [(member.name, lambda member=member: archive.extractfile(member).read()) for member in files]
+        if unsafe:
+            raise InputError(f"{path}: {unsafe[0]!r} leads out of its folder or is a link or device; it is refused")
+        yield [(name, lambda info=info: read(info)) for name, info in members.items()]
 
 
-def unsafe(member):
-    """Why a member of an archive is not to be trusted; None where it is a plain file or folder with a harmless name."""
-    name = member.name.replace("\\", "/")
-    reasons = {
-        "has an absolute path": name.startswith("/") or re.match("[A-Za-z]:", name),
-        "leads out of its folder": ".." in name.split("/"),
-        "is a link": member.issym() or member.islnk(),
-        "is a device, or something else that is no file": not (member.isfile() or member.isdir()),
-    }
-    return next((reason for reason, found in reasons.items() if found), None)
-
-
-def recognise(files, source):
-    """The kind of archive that files are from, and of each picture (label, number, name, function that reads it).
-
-    English/Fnt/Sample001/img001-00007.png is EnglishFnt's ("0", 7). Raises InputError where not all are of one kind.
-    """
-    found = {}
-    for name, read in files:
-        match = PICTURE.search(name)
-        if match and 1 <= int(match[2]) <= len(CHARACTERS):
-            picture = CHARACTERS[int(match[2]) - 1], int(match[3]), name, read
-            found.setdefault(FOLDERS[match[1]], []).append(picture)
-    if len(found) != 1:
-        what = f"pictures of {' and '.join(sorted(found))}, import one at a time" if found else "no such pictures"
-        raise InputError(f"{source}: {EXPECTED}; found {what}")
-    return found.popitem()
-
-
-def choose_pictures(found, labels, per_label):
-    """Of the pictures found those of the labels, of each label the `per_label` lowest numbers, in the order found."""
-    numbers = {label: sorted({number for its, number, _, _ in found if its == label})[:per_label] for label in labels}
-    chosen = {(label, number) for label in labels for number in numbers[label]}
-    return [picture for picture in found if picture[:2] in chosen]
-
-
-def start_dataset(dataset, kind):
-    """Note in `dataset` what its pictures are from. Raises InputError where it holds those of something else."""
-    path = os.path.join(dataset, SOURCE)
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            found = " ".join(file.read().split()) or "nothing known"
-    except FileNotFoundError:
-        found = "something else" if any(has_pictures(dataset, label) for label in CHARACTERS) else None
-    if found not in (None, kind):
-        raise InputError(f"{dataset}: holds the pictures of {found}, these are {kind}'s; name another --dataset")
-    if found is None:
-        os.makedirs(dataset, exist_ok=True)
-        write_whole(path, f"{kind}\n".encode())
-
-
-def describe_archive(path):
-    """Whether an archive is Chars74K's own, by its MD5, as a sentence."""
-    name = os.path.basename(path)
-    md5 = hashlib.md5(pathlib.Path(path).read_bytes(), usedforsecurity=False).hexdigest()
-    if md5 in ARCHIVES.values():
-        return f"{name}: its MD5 is the known one"
-    known = ARCHIVES.get(name.split(".")[0])
-    what = f"not the known {known}: damaged, or another version?" if known else "none of Chars74K's"
-    return f"{name}: note that its MD5 is {md5}, {what}"
+def is_unsafe(name):
+    """Tell whether the name of a member of an archive leads out of the archive's folder."""
+    name = name.replace("\\", "/")
+    return name.startswith("/") or bool(re.match("[A-Za-z]:", name)) or ".." in name.split("/")
 
 
 def main():
     parser = source_parser("Make a data set of Chars74K's pictures.", "chars74k", CHARACTERS, None)
-    parser.add_argument("source", metavar="ARCHIVE_OR_FOLDER", help=EXPECTED.partition(" ")[2])
+    parser.add_argument("sources", nargs="+", metavar="ARCHIVE_OR_FOLDER", help=EXPECTED.partition(" ")[2])
+    parser.add_argument("--trim", action="store_true", help="cut each picture to its ink first (not in the paper)")
     options = parse(parser)
-    if not os.path.isdir(options.source):
-        print(describe_archive(options.source))
-    counts, written, unreadable = import_pictures(options.source, options.dataset, options.labels, options.per_label)
+    labels = None if options.labels == list(CHARACTERS) else options.labels
+    found = import_pictures(options.sources, options.dataset, labels, options.per_label, options.trim)
+    counts, written, unreadable = found
     left_out = f"; {unreadable:,} could not be read" if unreadable else ""
     print(f"{options.dataset}: {sum(counts.values()):,} pictures, {written:,} of them new{left_out}")
     print("of each label: " + ", ".join(f"{label} {count}" for label, count in counts.items()))

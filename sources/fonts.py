@@ -28,7 +28,7 @@ from preprocessing import PEN, SIZE, TRIMMED, distort, stroke_of
 from sources import parse, put_picture, source_parser
 from support.commandline import progress_line, run
 from support.files import InputError, write_whole
-from support.pictures import has_pictures
+from support.pictures import has_pictures, picture_path
 
 FONT_FOLDERS = ("/usr/share/fonts", "/usr/share/texmf/fonts", "/usr/share/hershey-fonts", "/usr/local/share/fonts",
                 "/Library/Fonts", "/System/Library/Fonts", "C:/Windows/Fonts")  # fmt: skip
@@ -357,7 +357,7 @@ def write_drawings(dataset, drawings):
     numbers, show = Counter(), progress_line(sys.stderr)
     for done, drawing in enumerate(drawings, 1):
         numbers[drawing.label] += 1
-        put_picture(drawing.picture, dataset, drawing.label, numbers[drawing.label])
+        put_picture(drawing.picture, picture_path(dataset, drawing.label, numbers[drawing.label]))
         show(f"{done:,} of {len(drawings):,} pictures written")
     show(last=True)
     write_whole(os.path.join(dataset, LIST), list_of(drawings).encode())
