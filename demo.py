@@ -15,6 +15,7 @@ import functools
 import io
 import ipaddress
 import json
+import logging
 import os
 import socket
 import sys
@@ -393,6 +394,7 @@ def make_server(app, host, port):
             return server
         import waitress  # noqa: PLC0415, an extra
 
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns of every request that waits
         return waitress.create_server(app, host=address[0], port=port, threads=8, channel_timeout=LIMIT, ident=None,
                                       max_request_body_size=DRAINED)  # fmt: skip
     except ImportError:

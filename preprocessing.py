@@ -51,6 +51,7 @@ def fit(image, trim=False):
 
 def on_white(image):
     """Return an image of any mode as RGB: turned as its EXIF data say, transparent parts white, values 0 to 255."""
+    image.load()  # a damaged picture is an error here
     with contextlib.suppress(Exception):  # of many kinds; EXIF data that cannot be read mean no rotation
         image = ImageOps.exif_transpose(image)
     if image.mode == "F" or image.mode.startswith("I"):

@@ -1,4 +1,4 @@
-"""README.md and docs/ say what is so: examples, files, oddities, options, figures, and how long they may be."""
+"""README.md and docs/ are true: their examples, the files and options that they name, the oddities."""
 
 import re
 import shlex
@@ -16,7 +16,7 @@ PAGES = {
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
 README = TEXTS["README.md"]
 CODE = [path for folder in (".", "support", "sources", "experiments") for path in (ROOT / folder).glob("*.py")]
-LATER = {"metadata.doc.bak", "model.doc.bak"}  # named, but only there after a training
+LATER = {"metadata.doc.bak", "model.doc.bak", "metadata.doc.resume"}  # only there after a training
 
 
 def test_the_examples_of_the_shell_print_what_they_say(monkeypatch):
@@ -53,11 +53,6 @@ def test_every_file_named_is_there(page):
     assert not [name for name in shown if not (PAGES[page].parent / name).is_file()]
 
 
-@pytest.mark.parametrize("page", TEXTS)
-def test_no_page_is_longer_than_it_may_be(page):
-    assert len(TEXTS[page].split()) <= (900 if page == "README.md" else 700)
-
-
 def test_the_oddities_are_numbered_alike_in_the_code_and_in_docs():
     text = re.search(r"^## Oddities .*?\n(.*?)(?=^## )", TEXTS["docs/reproduction.md"], re.MULTILINE | re.DOTALL)[1]
     listed = {int(number) for number in re.findall(r"^(\d+)\. ", text, re.MULTILINE)}
@@ -69,6 +64,8 @@ def test_every_option_named_exists(run_script):
     helps = {}
     for page, text in TEXTS.items():
         for script, words in re.findall(r"python3? (?:-m )?([\w./]+)([^`\n]*)", text):
+            if script == "-m":
+                continue
             options = set(re.findall(r"(?<!\S)--[a-z][\w-]*", words)) - {"--no-install-recommends"}
             if options:
                 helps[script] = helps.get(script) or run_script(script, "--help", cwd=ROOT).stdout
