@@ -333,7 +333,7 @@ function explain() {  // the cell at hand, as on a blackboard
     text = `${say(value)}${what}: the largest of red, green and blue`;
   } else if (step === 2 || step === 4) {
     lines.push(make("div", {className: "sum"}, grid("2×2 values", windows[0], 2, value), `largest: ${say(value)}`));
-    text = `the largest of ${windows[0].map(say).join(", ")} is ${say(value)}`;
+    text = `the largest of ${windows[0].map(value => say(value)).join(", ")} is ${say(value)}`;
   } else {
     const all = {1: inside.kernels_1, 3: inside.kernels_2, 5: inside.weights}[step], width = 25 * windows.length + (step === 5);
     const parts = windows.map((window, i) => {
@@ -347,7 +347,7 @@ function explain() {  // the cell at hand, as on a blackboard
     });
     if (step === 5) parts.push(all[map * width + width - 1]);
     const total = step === 5 ? inside.sums[map] : parts.reduce((a, b) => a + b);
-    const terms = step === 1 ? "the products add up to" : `${parts.map(say).join(" + ").replaceAll("+ −", "− ")} =`;
+    const terms = step === 1 ? "the products add up to" : `${parts.map(value => say(value)).join(" + ").replaceAll("+ −", "− ")} =`;
     text = `${terms} ${say(total)}${step === 5 ? " (the last term is the bias)" : ""}; ${step === 5 ? finish(map) : `ReLU: ${say(value)}`}`;
   }
   const said = `${title}, ${place}: ${text}`;
