@@ -135,7 +135,7 @@ def check_pixels(array):
         raise InputError(f"expected a picture's array of shape (32, 32) or (32, 32, 3), found {array.shape}")
     if array.dtype.kind not in "iuf":
         raise InputError(f"expected a picture's array of numbers, found {array.dtype}")
-    low, high = array.min(), array.max()
+    low, high = 0 if array.dtype.kind == "u" else array.min(), array.max()
     if low < 0 or not high <= 255 or 0 < high <= 1:
         raise InputError(f"expected a picture's array of 0 to 255, white paper being 255, found {low:g} to {high:g}")
 

@@ -102,7 +102,7 @@ def train(alpha, generations, model_file, metadata_file, *, labels=LABELS, datas
             if average and generation > generations // 2:
                 for total, array in zip(state["total"], state["model"]):
                     total[...] += array
-            right, answer = (model.labels[np.argmax(numbers)] for numbers in (label, result.softmax))
+            right, answer = model.labels[label.argmax()], model.labels[np.argmax(result.softmax)]
             log.append(generation, right, result.cross_entropy, result.softmax[0], answer)
             recent.append((result.cross_entropy, answer == right))
             state["generation"] = generation
@@ -126,7 +126,7 @@ def update(weights, alpha, result):
     leaves out the absolute value and the scaling (oddities 4 and 6).
     """
     error = np.subtract(result.softmax, result.label)  # (n,)
-    weights -= np.outer(alpha * error, result.flattened)  # (n, 151)
+    weights -= (alpha * error)[:, np.newaxis] * result.flattened  # (n, 1) * (151,) -> (n, 151)
 
 
 def update_all_layers(model, alpha, derivatives):

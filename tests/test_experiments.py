@@ -1,5 +1,6 @@
 """experiments/: each prints a table; the counts in it agree with plain counting."""
 
+import multiprocessing
 import os
 import re
 import shutil
@@ -16,6 +17,15 @@ import training
 from experiments import evaluate, reproduction, shared, speed
 
 DIGITS = ROOT / "models" / "digits.doc"
+
+
+@pytest.fixture
+def all_cores():
+    """Skip where the system has no semaphores, as with a /dev/shm that is read-only."""
+    try:
+        multiprocessing.get_context("spawn").Lock()
+    except (OSError, ImportError) as error:
+        pytest.skip(f"this system has no semaphores: {error}")
 
 
 @pytest.fixture
@@ -89,6 +99,7 @@ def test_calibrating_writes_the_sum_of_the_least_error(run_script, tmp_path):
     assert f"calibration error: {least:.1f}%, at an output sum of {best:g}" in again.stdout
 
 
+@pytest.mark.usefixtures("all_cores")
 def test_reproduction_compares_folders(dataset, run_script):
     done = run_script("experiments.reproduction", dataset, "--test", dataset, "--seeds", 2, "--generations", 120)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
@@ -105,6 +116,7 @@ def test_reproduction_measures_the_log_and_the_weights(dataset, tmp_path):
     np.testing.assert_allclose(found, [2 * paper[2].std(), 1, 0.2, 50, 0.2, 50])
 
 
+@pytest.mark.usefixtures("all_cores")
 @pytest.mark.parametrize("way", ["kernels", "architecture"])
 def test_the_other_trainings_print_a_table_and_draw(dataset, tmp_path, run_script, way):
     more = {
@@ -136,6 +148,7 @@ def test_speed_measures_what_is_installed(monkeypatch, capsys):
     assert re.search(r"\| last layer: train\(\) / bare arithmetic \| \d+\.\d\d \| 3\.50 \| 2\.50 \|", shown)
 
 
+@pytest.mark.usefixtures("all_cores")
 def test_trainings_on_all_cores_are_those_of_train(dataset, tmp_path):
     [found] = shared.train_all([{"alpha": 1e-7, "generations": 20, "dataset": os.fspath(dataset)}], 2, first_weight)
     for seed, weight in zip((1, 2), found):
