@@ -31,7 +31,7 @@ INK = 0.4  # ink differs from its paper by this share of what the darkest pixel 
 
 
 def fit(image, trim=False):
-    """Fit a PIL image undistorted into 32x32, centred on white: a 32x32 RGB image. The given one stays as it is.
+    """Return a PIL image fitted undistorted into 32x32 RGB, centred on white. The given image is not changed.
 
     Only shrinks, antialiased, as in the paper. With `trim` the picture is first cut to its ink, which is scaled, up or
     down, to 24 pixels at its longer side, black on white: what people draw or photograph needs this.
@@ -65,7 +65,7 @@ def on_white(image):
 
 
 def in_8_bits(image):
-    """Grey as numbers of 16 bits, 32 bits or with a point, which convert() would clip, as grey of 8 bits ("L").
+    """Return grey of 16 or 32 bits, or with decimals, as grey of 8 bits ("L"); Pillow's convert() would clip it.
 
     White is 65,535 in 16 bits. The other kinds do not say what white is: 1 (with a point), 255 or 65,535, the first
     that no pixel is above, otherwise the lightest pixel.
@@ -79,7 +79,7 @@ def in_8_bits(image):
 
 
 def cut_to_ink(image):
-    """The part of an RGB image that holds ink, black on white whatever it was, as grey ("L"); one white pixel if none.
+    """Return the part of an RGB image that has ink, black on white, as grey ("L"); one white pixel if there is none.
 
     Paper is as light as the darkest of the lightest quarter of pixels. Ink is what differs from it INK times as much as
     the darkest pixel does, or more; its darker three quarters become black. A large picture, a photo, is first smoothed
@@ -99,7 +99,7 @@ def cut_to_ink(image):
 
 
 def with_pen(ink):
-    """Ink cut out by cut_to_ink() with its strokes as wide as a pen's where they are thinner than THIN of 32 pixels."""
+    """Widen the strokes of ink from cut_to_ink() to those of a pen if they are thinner than THIN of 32 pixels."""
     scale = LARGE * TRIMMED / max(ink.size)
     large = ink.resize([max(1, round(side * scale)) for side in ink.size], Image.LANCZOS)
     width = stroke_of(large) / LARGE
@@ -110,14 +110,14 @@ def with_pen(ink):
 
 
 def stroke_of(ink):
-    """How wide the strokes of dark ink on white ("L") are, in pixels: twice area / length of edge."""
+    """Return the width of the strokes of dark ink on white ("L"), in pixels: twice the area / the edge's length."""
     dark = np.pad(np.asarray(ink) < 128, 1)
     edge = (np.diff(dark, axis=0).sum() + np.diff(dark, axis=1).sum()) * np.pi / 4  # pi / 4: edges in all directions
     return 2 * dark.sum() / edge if edge else 0.0
 
 
 def distort(picture, turn, slant, stretch_x, stretch_y, shift_x, shift_y):
-    """A grey picture on white ("L") turned, slanted, stretched and shifted, about its middle.
+    """Turn, slant, stretch and shift a grey picture on white ("L") about its middle.
 
     turn: degrees; slant: pixels across per pixel down; stretch_x, stretch_y: factors; shift_x, shift_y: pixels.
     """
@@ -131,12 +131,12 @@ def distort(picture, turn, slant, stretch_x, stretch_y, shift_x, shift_y):
 
 
 def is_blank(image):
-    """Whether a PIL image shows nothing: trimming finds no ink in it."""
+    """Tell whether a PIL image shows nothing: trimming finds no ink in it."""
     return fit(image, trim=True).getextrema() == ((255, 255),) * 3
 
 
 def open_picture(source):
-    """The picture in a file, of several frames the first, as an RGB image, and the name of its format.
+    """Return the picture in a file (the first frame) as an RGB image, and the name of its format.
 
     source: a path, or a file opened in binary. Raises InputError where it holds no picture, and the system's OSError
     for a path that cannot be opened.

@@ -76,7 +76,7 @@ LIST_HEAD = """\
 
 
 def find_faces(folders):
-    """The fonts below the folders, without symbol fonts: a sorted list of (family, [(path, (bold, italic)), ...])."""
+    """Return the fonts in folders, without symbol fonts: a sorted list of (family, [(path, (bold, italic)), ...])."""
     families = {}
     places = [place for folder in folders for place in sorted(os.walk(folder))]
     for path in [os.path.join(root, name) for root, _, names in places for name in sorted(names)]:
@@ -94,12 +94,12 @@ def find_faces(folders):
 
 
 def open_file(path):
-    """A font, at the size at which characters are cut; a Hershey font as Strokes. Raises OSError, ValueError."""
+    """Return a font at the size at which characters are cut; a Hershey font as Strokes. Raises OSError, ValueError."""
     return Strokes(path) if path.endswith(".jhf") else ImageFont.truetype(path, DRAWN_AT)
 
 
 class Strokes:
-    """A Hershey font (Debian's hershey-fonts-data): of each character in ASCII, the lines that a pen draws."""
+    """A Hershey font (Debian's hershey-fonts-data). For each ASCII character it has the lines that a pen draws."""
 
     def __init__(self, path):
         self.path, self.lines = path, {}  # lines: {character: [[(x, y), ...], ...]}, in the font's units
@@ -113,11 +113,11 @@ class Strokes:
             text = text[end:]
 
     def getname(self):
-        """The family's name, and the style's."""
+        """Return the names of the family and of the style."""
         return os.path.splitext(os.path.basename(self.path))[0], ""
 
     def draw(self, character):
-        """The character drawn with a round pen, PEN pixels wide when it is TRIMMED pixels at its longer side ("L")."""
+        """Draw a character with a round pen, PEN pixels wide at TRIMMED pixels (its longer side). Returns grey ("L")."""
         places = [np.array(line, float) for line in self.lines.get(character, [])]
         if not places:
             return Image.new("L", (1, 1), "white")
@@ -135,7 +135,7 @@ class Strokes:
 
 
 def split_families(families, share, rng):
-    """The families without, and with, those held out: round(share x number) of them, and at least one of each.
+    """Return the families to draw from and those held out: round(share * number) of them, at least one of each.
 
     "Lato" and "Lato Light" are one family here: to tell unseen fonts, not unseen weights of seen ones.
     """
@@ -150,7 +150,7 @@ def split_families(families, share, rng):
 
 
 def choose_faces(families, rng):
-    """One file of each family and style, as paths: regular, bold, italic, bold italic and again, at random."""
+    """Return paths: at random one file of each family and style, in the order regular, bold, italic, bold italic."""
     by_style = {style: [] for style in STYLES}
     for _, faces in families:
         for style, chosen in by_style.items():
@@ -162,7 +162,7 @@ def choose_faces(families, rng):
 
 
 def cut_glyph(font, character):
-    """The character as the font draws it, cut to its ink, dark on white ("L"); None where it is empty."""
+    """Return a character cut to its ink, dark on white ("L"), or None if the font draws nothing."""
     if isinstance(font, Strokes):
         page = font.draw(character)
     else:
@@ -173,7 +173,7 @@ def cut_glyph(font, character):
 
 
 def cut(page):
-    """A page ("L") cut to its ink, to all that is not quite white; None where there is none."""
+    """Cut a page ("L") to everything that is not quite white. Returns None if it is empty."""
     ink = ImageChops.invert(page).getbbox()
     return page.crop(ink) if ink else None
 
@@ -196,12 +196,12 @@ def open_font(path, labels):
 
 
 def open_fonts(paths, labels):
-    """Pairs of a font file's path and what open_font() returns, one after the other."""
+    """Yield for each font file its path and the result of open_font()."""
     return ((path, open_font(path, labels)) for path in paths)
 
 
 def one_case(glyph_of):
-    """Whether most letters of a font look the same in upper and lower case, or are there in one case only."""
+    """Tell whether most letters of a font look the same in both cases, or exist in one case only."""
     alike = 0
     for letter in CASES:
         pair = [glyph_of(letter), glyph_of(letter.lower())]
@@ -211,7 +211,7 @@ def one_case(glyph_of):
 
 
 def place(glyph, height, shift=(0, 0)):
-    """The glyph as a 32x32 RGB picture, `height` pixels high, or less where it would be too wide.
+    """Return a glyph as a 32x32 RGB picture, `height` pixels high, or less if it would be too wide.
 
     It is centred as preprocessing.fit() does it, then shifted by pixels right and down.
     """
@@ -222,19 +222,19 @@ def place(glyph, height, shift=(0, 0)):
 
 
 def scaled(glyph, scale):
-    """The glyph made smaller or larger by a factor; in two steps, since Pillow's versions differ in their order."""
+    """Scale a glyph by a factor, in two steps, because Pillow's versions differ in the order of the two."""
     width, height = (max(1, round(side * scale)) for side in glyph.size)
     first = (glyph.width, height) if glyph.height > 2 * glyph.width else (width, glyph.height)
     return glyph.resize(first, Image.LANCZOS).resize((width, height), Image.LANCZOS)
 
 
 def height_of(glyph, side):
-    """The height in pixels, not rounded, at which the glyph's longer side is `side` pixels long."""
+    """Return the height in pixels, not rounded, at which the longer side of a glyph is `side` pixels long."""
     return side * glyph.height / max(glyph.size)
 
 
 def choose_variation(glyph, rng):
-    """What vary() does to the glyph, at random: pen, turn, slant, stretch. PEN_SHARE get strokes as wide as pens'."""
+    """Draw numbers for vary(): pen, turn, slant, stretch. A share of PEN_SHARE gets strokes as wide as pens'."""
     pen = 0
     if rng.random() < PEN_SHARE:
         stroke = rng.uniform(*PEN_WIDTHS) * GLYPH / TRIMMED  # pixels of the glyph
@@ -244,7 +244,7 @@ def choose_variation(glyph, rng):
 
 
 def vary(glyph, pen, turn, slant, stretch):
-    """The glyph as another pen or hand might have made it, about GLYPH pixels at its longer side.
+    """Return a glyph as another pen or hand might have made it, about GLYPH pixels at its longer side.
 
     pen: see with_pen(); turn: degrees; slant: across per down; stretch: the natural logarithm of the factor across.
     """
@@ -253,7 +253,7 @@ def vary(glyph, pen, turn, slant, stretch):
 
 
 def with_pen(page, pen):
-    """Dark strokes on white made thicker (pen above 0) or thinner (below 0) by |pen| - 1 pixels, where any stays."""
+    """Make dark strokes on white thicker (pen above 0) or thinner (below 0) by |pen| - 1 pixels, if any ink is left."""
     if pen == 0:
         return page
     changed = page.filter((ImageFilter.MinFilter if pen > 0 else ImageFilter.MaxFilter)(abs(pen)))
@@ -262,7 +262,7 @@ def with_pen(page, pen):
 
 
 def draw_one(path, label, glyph, how=()):
-    """The Drawing of a font's glyph; how: see Drawing."""
+    """Return the Drawing of a glyph. how: see Drawing."""
     if len(how) == 1:
         return Drawing(place(glyph, *how, LEAN), path, label, how)
     glyph = vary(glyph, *how) if how else glyph
@@ -270,7 +270,7 @@ def draw_one(path, label, glyph, how=()):
 
 
 def mark(drawing):
-    """What two Drawings have in common that show a label alike."""
+    """Return a key that is the same for two Drawings that show a label alike."""
     return drawing.label, drawing.picture.tobytes()
 
 
@@ -278,7 +278,7 @@ def mark(drawing):
 
 
 def draw_sets(fonts, labels, per_label, rng):
-    """Up to `per_label` sets of all labels, each from one font that has them all, no two pictures of a label alike."""
+    """Draw up to `per_label` sets of all labels, each set from one font, no two pictures of a label alike."""
     drawings = {}
     for path, glyph_of in fonts:
         height = int(rng.choice(HEIGHTS, p=SHARES))
@@ -294,7 +294,7 @@ def draw_sets(fonts, labels, per_label, rng):
 
 
 def draw_varied(kinds, labels, per_label, rng):
-    """Up to `per_label` Drawings of each label, no two alike: a plain one of each font, then varied ones.
+    """Return up to `per_label` Drawings of each label, no two alike: a plain one of each font, then varied ones.
 
     kinds: lists of fonts, the last one handwriting. The varied ones are of one font of the first and of HANDS of the
     last, in turn.
@@ -321,7 +321,7 @@ def draw_varied(kinds, labels, per_label, rng):
 
 
 def draw_held_out(fonts, labels, known, hows):
-    """A plain Drawing of each font and label in the middle one of `hows`, if in none of them it is among `known`."""
+    """Draw each font and label plainly in the middle one of `hows`, unless in any of them it is among `known`."""
     drawings = {}
     for path, glyph_of in fonts:
         for label, glyph in [(label, glyph_of(label)) for label in labels]:
@@ -333,7 +333,7 @@ def draw_held_out(fonts, labels, known, hows):
 
 
 def draw(kinds, held, labels, per_label, rng, vary=False):
-    """`per_label` Drawings of each label from the kinds, and plain ones, none of them alike, from families held out.
+    """Return `per_label` Drawings of each label, and plain Drawings of the families held out; no two are alike.
 
     kinds: lists of families, each as find_faces() returns it, as is held. Raises InputError if there are too few fonts.
     """
@@ -353,7 +353,7 @@ def draw(kinds, held, labels, per_label, rng, vary=False):
 
 
 def write_drawings(dataset, drawings):
-    """Put the drawings into the data set, numbered in their order, with the list of what they are drawn from."""
+    """Write the drawings into the data set, numbered in their order, and the list of their fonts."""
     numbers, show = Counter(), progress_line(sys.stderr)
     for done, drawing in enumerate(drawings, 1):
         numbers[drawing.label] += 1
@@ -364,7 +364,7 @@ def write_drawings(dataset, drawings):
 
 
 def print_families(dataset, drawings, families):
-    """Print from which of the families the drawings are."""
+    """Print the families that the drawings are drawn from."""
     paths = {drawing.path for drawing in drawings}
     used = [family for family, faces in families if paths & {path for path, _ in faces}]
     print(f"{dataset}: {len(drawings):,} pictures from {len(used)} font families:")
@@ -372,7 +372,7 @@ def print_families(dataset, drawings, families):
 
 
 def list_of(drawings):
-    """What the drawings are drawn from, as the text of a fonts.txt; without folders for files of no Debian package."""
+    """Return the text of fonts.txt: the font of each drawing, without its folder if no Debian package has it."""
     packages = find_packages({drawing.path for drawing in drawings})
     lines = [f"{LIST_HEAD}# FreeType {features.version('freetype2')}; others hint some fonts another way.\n"]
     for (path, how), group in itertools.groupby(drawings, lambda drawing: (drawing.path, drawing.how)):
@@ -383,7 +383,7 @@ def list_of(drawings):
 
 
 def find_packages(paths):
-    """The Debian packages that files are from, as {path: package}; empty on other systems."""
+    """Return {path: package} for files of Debian packages; on other systems it is empty."""
     if not paths or not shutil.which("dpkg"):
         return {}
     done = subprocess.run(["dpkg", "-S", *sorted(paths)], capture_output=True, text=True, check=False)
@@ -392,13 +392,13 @@ def find_packages(paths):
 
 @functools.cache
 def checksum(path):
-    """The first 8 digits of a file's SHA-256."""
+    """Return the first 8 digits of the SHA-256 of a file."""
     with open(path, "rb") as file:
         return hashlib.sha256(file.read()).hexdigest()[:8]
 
 
 def draw_list(path, folders):
-    """The Drawings that a fonts.txt lists; files of no package are looked for below the folders. Raises InputError."""
+    """Draw what a fonts.txt lists. Files of no package are looked for in the folders. Raises InputError."""
     with open(path, encoding="utf-8") as file:
         lines = [(number, line.rstrip("\n")) for number, line in enumerate(file, 1) if not line.startswith("#")]
     opened = functools.cache(open_file)
@@ -451,7 +451,7 @@ def main():
 
 
 def parse_options():
-    """The command line; what makes no sense is said on one line, exit code 2."""
+    """Return the command line. A wrong option is one line, exit code 2."""
     parser = source_parser("Make a data set of pictures drawn from fonts.", "dataset", "0123456789", 260)
     add = parser.add_argument
     add("--fonts", nargs="+", default=FONT_FOLDERS, metavar="DIR", help="folders of fonts (default: the system's)")
