@@ -74,7 +74,8 @@ function showFacts({generation, settings, rate, silent, recent: [error, right, c
   $("done").value = total ? generation / total : 0;
   const plain = value => typeof value === "number" ? value.toLocaleString("en", {maximumFractionDigits: 20})
     : Array.isArray(value) ? value.join(" ") : value;
-  const known = Object.entries(settings).filter(([, value]) => value !== false)
+  const hidden = ["limits_of_jitter", "bending", "model_file"];
+  const known = Object.entries(settings).filter(([name, value]) => value !== false && !hidden.includes(name))
     .map(([name, value]) => value === true ? name.replaceAll("_", " ") : `${name.replaceAll("_", " ")} ${plain(value)}`);
   const begin = started ? [`begun ${new Date(started * 1000).toLocaleString()}`] : [];
   $("settings").textContent = [log, ...begin, ...known].join(", ");

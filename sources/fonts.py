@@ -117,7 +117,7 @@ class Strokes:
         return os.path.splitext(os.path.basename(self.path))[0], ""
 
     def draw(self, character):
-        """Draw a character with a round pen, PEN pixels wide at TRIMMED pixels (its longer side). Returns grey ("L")."""
+        """Draw a character, grey ("L"), with a round pen: PEN pixels wide if the longer side is TRIMMED pixels."""
         places = [np.array(line, float) for line in self.lines.get(character, [])]
         if not places:
             return Image.new("L", (1, 1), "white")
