@@ -116,7 +116,7 @@ def draw_answer(figure, top, softmax, labels):
 def sheet(maps):
     """Return some maps as one image, about 3 columns wide for each 2 rows, with empty lines between them."""
     count, height, width = maps.shape
-    columns = int(np.ceil(np.sqrt(1.5 * count)))
+    columns = min(count, int(np.ceil(np.sqrt(1.5 * count))))
     image = np.full((-(-count // columns) * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
     for index, values in enumerate(maps):
         row, column = index // columns * (height + 1), index % columns * (width + 1)

@@ -20,6 +20,7 @@ def test_a_sheet_keeps_each_map_whole(rng, count):
     maps = rng.random((count, 5, 5))
     sheet = network.sheet(maps)
     columns = (sheet.shape[1] + 1) // 6
+    assert columns <= count
     for number in range(count):
         top, left = 6 * (number // columns), 6 * (number % columns)
         np.testing.assert_array_equal(sheet[top : top + 5, left : left + 5], maps[number])
