@@ -4,12 +4,13 @@ python controller.py [--help]
 """
 
 import argparse
+import importlib.util
 import os
 import sys
 import time
 
 import training
-from support.commandline import Parser, command, duration, ours, progress_line, run, share
+from support.commandline import Parser, command, duration, ours, pip_install, progress_line, run, share
 
 EXAMPLE = "dataset/0/img001-00001.png"
 
@@ -114,6 +115,8 @@ class Screen:
         if self.recent:
             print(f"last {len(self.recent)} generations, {tried}: {', '.join(quality(self.recent))}")
         print(f"written: {model} (the model), {log} (a line for each generation)")
+        if importlib.util.find_spec("matplotlib") is None:
+            print("for graphs, first:  ", pip_install("matplotlib"))
         print("draw its graphs:    ", command(ours("results.py"), log))
         print("classify a picture: ", command(ours("cnn.py"), ours(EXAMPLE), "--model", model))
         if stopped:

@@ -33,7 +33,7 @@ def main():
         parser.error(f"--output: expected a name that ends in .png, found {options.output}")
     model = read_model(options.model)
     steps = forward(read_pixels(options.picture, options.trim), model)
-    names = [os.path.basename(path) for path in (options.picture, options.model)]
+    names = [os.path.basename(path).encode("utf-8", "replace").decode() for path in (options.picture, options.model)]
     save_figure(draw(steps, parts_of(model), "picture: {}\nmodel: {}".format(*names)), options.output)
     print(f"written: {options.output}")
 

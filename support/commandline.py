@@ -30,8 +30,7 @@ def python():
 
 def pip_install(package):
     """Return the command that installs a package for the Python that runs this."""
-    quote = '"' if " " in python() else ""
-    return f"{quote}{python()}{quote} -m pip install {package}"
+    return command("-m", "pip", "install", package)
 
 
 class Parser(argparse.ArgumentParser):

@@ -36,6 +36,15 @@ def test_every_line_to_be_typed_next_works_as_it_stands(dataset, tmp_path, run_s
         assert re.search(expected, typed.stdout), typed.stderr
 
 
+def test_without_matplotlib_it_says_how_to_install_it(dataset, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["controller.py", "--generations", "3"])
+    for found, said in ((None, True), (sys, False)):
+        monkeypatch.setattr(controller.importlib.util, "find_spec", lambda name, found=found: found)
+        controller.main()
+        assert ("-m pip install matplotlib" in capsys.readouterr().out) is said
+
+
 def test_the_defaults_are_the_papers(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["controller.py"])
     defaults = training.train.__kwdefaults__

@@ -1,6 +1,7 @@
 """network.py: the place of each weight, the page as a file."""
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -59,6 +60,20 @@ def test_a_page_as_a_file_with_labels_of_any_kind(tmp_path, rng, run_script):
         pixels = np.asarray(page.convert("RGB")).astype(int)
     assert (pixels == 255).all(axis=2).mean() > 0.2
     assert (pixels[..., 2] > pixels[..., 0] + 80).any()  # blue, above 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_names_that_are_no_utf_8_are_drawn(tmp_path, run_script):
+    picture = os.fsencode(tmp_path) + b"/\xff.png"
+    Image.new("L", (32, 32), 255).save(tmp_path / "white.png")
+    os.rename(tmp_path / "white.png", picture)
+    done = run_script("network.py", os.fsdecode(picture), "--model", PAPER, "--output", tmp_path / "n.png")
+    assert (done.returncode, done.stderr) == (0, "")
+    log = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.doc")
+    with open(log, "w") as file:
+        file.write("1.0\n1\n\n\n1 0 0.5 0.5 0\n")
+    done = run_script("results.py", log, "--output", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_papers_model_with_and_without_trim(dataset, tmp_path, run_script):
