@@ -92,6 +92,7 @@ wait $! 2> /dev/null || true
 sed -n 2p pulled.log
 pi controller.py --resume --model pulled.doc --metadata pulled.log > /dev/null
 sed -i 1d paper.log pulled.log # when training started
+sed -i 's/"model_file": "[^"]*"//' paper.log.resume pulled.log.resume # the two have different names
 for file in .doc .log .log.resume; do cmp "paper$file" "pulled$file"; done
 echo "the files are those of the undisturbed run"
 
