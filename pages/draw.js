@@ -13,6 +13,7 @@ let stroke = null;  // the points of the stroke that is being drawn
 let pointer = null;  // the pointer that draws it; others are passed over
 let pen = [SIDE / 2, SIDE / 2];  // where the arrow keys have moved the pen
 let models = [];  // to choose from, [{name, title, labels}, ...]
+let everyLabel = false;  // whether the bars of more than ten labels are all shown, or the best five
 let weights = {};  // the kernels and weights of the model that answered last; the server sends them when they change
 
 // Drawing
@@ -95,7 +96,7 @@ async function take(file) {  // a picture instead of a drawing
   try {
     add({picture: await createImageBitmap(file)});
   } catch {
-    tell(`The browser cannot open ${file.name || "this"} as a picture.`);
+    tell(`The browser cannot open ${file.name || "this"} as a picture. Save it as JPEG or PNG.`);
   }
 }
 
@@ -119,6 +120,7 @@ async function question() {
   last = performance.now();
   $("status").setAttribute("aria-busy", true);
   let text, answer, status = 0;
+  const waiting = setTimeout(() => tell("Waiting for the server…"), 1000);
   try {
     compose();
     const png = atob(sent.toDataURL().split(",")[1]);  // at once, where toBlob() may wait a second
@@ -133,6 +135,7 @@ async function question() {
     status = 0;
     text = GONE;
   }
+  clearTimeout(waiting);
   busy = false;
   if (status === 404) await choose();  // it serves other models by now
   if (status === 0 || status >= 500) {
@@ -197,7 +200,10 @@ function bars(shares) {  // {label: share, or null where it is not known}
   const labels = Object.keys(shares).sort(), most = Math.max(...Object.values(shares));
   if (labels.length > 10) labels.sort((a, b) => shares[b] - shares[a]);  // too many to look through in a fixed order
   $("bars").style.setProperty("--wide", `${0.8 * Math.min(12, Math.max(2, ...labels.map(label => label.length)))}rem`);
-  if (labels.length > 10) $("bars").tabIndex = 0;  // it scrolls
+  $("all").hidden = labels.length <= 10;
+  $("all").textContent = everyLabel ? "Show the best five" : `Show all ${labels.length}`;
+  $("bars").classList.toggle("few", labels.length > 10 && !everyLabel);
+  if (labels.length > 10 && everyLabel) $("bars").tabIndex = 0;  // it scrolls
   else $("bars").removeAttribute("tabindex");
   $("bars").replaceChildren(...labels.map(label => {
     const bar = make("i"), share = shares[label];
@@ -454,6 +460,7 @@ on(document, "keydown", event => {
   event.preventDefault();
   undo();
 });
+on($("all"), "click", () => { everyLabel = !everyLabel; describe(); ask(); });
 on($("undo"), "click", undo);
 on($("clear"), "click", clear);
 on($("file"), "change", event => { take(event.target.files[0]); event.target.value = ""; });

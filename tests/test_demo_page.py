@@ -302,6 +302,7 @@ def test_a_question_on_its_way_is_seen(page, monkeypatch):
     monkeypatch.setattr(demo, "classify", lambda *arguments: go_on.wait(10) and classify(*arguments))
     page.draw(ONE)
     wait(lambda: page.element("status").get_attribute("aria-busy") == "true")
+    page.status("Waiting for the server…")
     go_on.set()
     page.best("1")
     assert page.element("status").get_attribute("aria-busy") is None
@@ -623,6 +624,10 @@ def test_a_model_that_is_trained_anew_with_other_labels_is_answered_from_at_once
     model.write_model(model.start_model(labels, rng), path)
     page.draw(ONE)
     wait(lambda: sorted(row[0] for row in page.bars()) == sorted(labels))
+    shown = "return [...document.querySelectorAll('#bars li')].filter(row => row.offsetHeight).length"
+    assert page.run(shown) == 5
+    page.element("all").click()
+    wait(lambda: page.run(shown) == 62)
     assert page.element("bars").get_attribute("tabindex") == "0"
     assert page.element("bars").size["height"] == 220
     assert page.element("knows").text.startswith("knows <i>0 <i>1")
