@@ -10,6 +10,7 @@ import sys
 import time
 
 import training
+from model import KERNELS
 from support.commandline import Parser, command, duration, ours, pip_install, progress_line, run, share
 
 EXAMPLE = "dataset/0/img001-00001.png"
@@ -34,7 +35,7 @@ def parse_options():
     add = parser.add_argument
     # fmt: off
     add("--alpha", type=float, metavar="A", help="learning rate (default: 0.000000005, the paper's; with "
-        f"--train-kernels {training.KERNELS_ALPHA})")
+        f"--train-kernels {training.KERNELS_ALPHA}, from random kernels {training.RANDOM_KERNELS_ALPHA})")
     add("--generations", type=int, metavar="N", help="one picture each, in all (default: 180834, the paper's; 0 only "
         "writes the start model)")
     add("--labels", nargs="+", metavar="L", help="two or more (default: 0 1, the paper's)")
@@ -66,6 +67,8 @@ def parse_options():
         model_file = os.path.join(os.path.dirname(given["metadata_file"]), kept["model_file"])
         return {**kept, "model_file": model_file, **given}
     alpha = training.KERNELS_ALPHA if given.get("train_kernels") else training.ALPHA
+    if given.get("random_kernels") or tuple(given.get("kernels", KERNELS)) != KERNELS:
+        alpha = training.RANDOM_KERNELS_ALPHA
     return {"alpha": alpha, "generations": training.GENERATIONS, "model_file": "model.doc", **given}
 
 

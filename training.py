@@ -34,6 +34,7 @@ GENERATIONS = 180_834
 LABELS = "0", "1"
 
 KERNELS_ALPHA = 0.003  # learning rate when all layers are trained; the paper's is too small for that
+RANDOM_KERNELS_ALPHA = 0.007  # the same, from random kernels, as 12 and 24 always are (docs/beyond.md)
 JITTER = 12, 0.25, 0.2, 0.2, 1, 1  # at most: degrees, slant, stretch across, stretch down, pixels across, pixels down
 BEND = 0.7, 1.3  # the share of the pictures that are bent, and the pixels by which a point of the grid is moved
 STEP = SIZE // 4  # pixels from one point of that grid to the next

@@ -54,7 +54,9 @@ def test_the_defaults_are_the_papers(monkeypatch):
     assert controller.parse_options() == {"alpha": 5e-9, "generations": 180_834, "model_file": "model.doc",
                                           "metadata_file": "metadata.doc", "resume": False}  # fmt: skip
     monkeypatch.setattr(sys, "argv", ["controller.py", "--train-kernels", "--kernels", "12", "24"])
-    assert {"alpha": 0.003, "kernels": [12, 24]}.items() <= controller.parse_options().items()
+    assert {"alpha": 0.007, "kernels": [12, 24]}.items() <= controller.parse_options().items()
+    monkeypatch.setattr(sys, "argv", ["controller.py", "--train-kernels"])
+    assert controller.parse_options()["alpha"] == 0.003
 
 
 def test_help_says_each_default(run_script):
