@@ -61,6 +61,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_what_is_typed_prints_what_the_answers_say_and_leaves_the_rest_alone(folder):
     before = others_in(folder)
     assert [exercise[:2] for exercise in EXERCISES] == [f"{number}." for number in range(1, 9)]
