@@ -19,9 +19,10 @@ import numpy as np
 from PIL import Image
 
 from model import KERNEL, labels_of, parts_of, read_model
-from preprocessing import SIZE, fit, is_blank, open_picture
-from support.commandline import Parser, explain, run
+from preprocessing import SIZE, fit, open_picture
+from support.commandline import Parser, command, explain, run
 from support.files import InputError
+from support.ink import find_ink
 
 DROPOUT_1 = 0.15  # the share of values that dropout 1 sets to 0 while training (paper, "Dropout")
 DROPOUT_2 = 0.20  # the same for dropout 2
@@ -274,11 +275,15 @@ def main():
             code = 1
             continue
         photo = photo or max(picture.size) > PHOTO
-        if is_blank(picture):
+        ink, doubtful = find_ink(picture)
+        if ink is None:
             print(f"{path}: blank, there is nothing to see")
-        else:
-            label, probability = next(iter(classify(picture, model, options.trim).items()))
-            print(f"{path}: {label}, {probability:.1%}")
+            continue
+        label, probability = next(iter(classify(picture, model, options.trim).items()))
+        print(f"{path}: {label}, {probability:.1%}")
+        if options.trim and doubtful:
+            look = command("preprocessing.py", path, "--trim", "--output", "cut")
+            print(f"  not sure what is ink here; to see what was cut out: {look}")
     if photo and not options.trim:
         print("photos and drawings need --trim: it cuts the picture to its ink first")
     return code

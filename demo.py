@@ -3,15 +3,16 @@
     python demo.py [--model model.doc] [--metadata metadata.doc] [--host 127.0.0.1] [--port 8000]
 
 GET / is pages/draw.html, GET /training is pages/training.html. POST /classify?model=NAME takes a PNG and answers with
-JSON: {"label": "0", "probabilities": {"0": 0.98, "1": 0.02}, "blank": false}; with &inside=1 also the numbers of every
-step. GET /choices lists the models and pictures to try; GET /progress?after=N says how a training is going. Nothing
-that is sent is kept. For this machine alone Python's own server is enough; for others waitress serves
+JSON: {"label": "0", "probabilities": {"0": 0.98, "1": 0.02}, "blank": false, "doubtful": false}; with &inside=1 also
+the numbers of every step. GET /choices lists the models and pictures to try; GET /progress?after=N says how a training
+is going. Nothing that is sent is kept. For this machine alone Python's own server is enough; for others waitress serves
 (requirements-extras.txt).
 """
 
 import base64
 import contextlib
 import functools
+import gzip
 import io
 import ipaddress
 import json
@@ -35,10 +36,12 @@ from PIL import Image
 
 import cnn
 import preprocessing
+from backpropagation import gradient_of_pixels
 from metadata import Follower, find_right, read_header
 from model import parts_of, read_model
 from support.commandline import ROOT, Parser, command, explain, ours, pip_install, run
 from support.files import InputError, check_regular
+from support.ink import find_ink
 from support.pictures import find_pictures
 from training import read_settings
 
@@ -120,19 +123,26 @@ def samples_of(label):
 
 
 def classify(data, path, inside=False, known=None):
-    """Return what the model at `path` makes of the bytes of a PNG file: label, probabilities, and whether it is blank.
+    """Return what the model at `path` makes of the bytes of a PNG file.
 
+    These are the label, the probabilities, whether there is no ink, and whether it is doubtful what is ink.
     inside: also the numbers of every step; and kernels and weights, unless the page already has those of mark `known`.
     """
     mark = mark_of(path)
     model, picture = read_once(path, mark), read_picture(data)
-    steps = cnn.forward(cnn.read_pixels(picture), model)
+    ink, doubtful = find_ink(picture)
+    steps = cnn.forward(cnn.read_pixels(picture, trim=True), model)
     probabilities = dict(zip(model.labels, steps.softmax.tolist()))
     answer = {"label": max(probabilities, key=probabilities.get), "probabilities": probabilities,
-              "blank": preprocessing.is_blank(picture)}  # fmt: skip
+              "blank": ink is None, "doubtful": doubtful}  # fmt: skip
     if inside:
         arrays = ("pixels", "maps_1", "pooled_1", "maps_2", "pooled_2")
+        best = np.eye(len(model.labels))[steps.softmax.argmax()]
+        inverting = (255 - 2.0 * steps.pixels) * gradient_of_pixels(
+            steps, model, best
+        )  # so much larger is the loss then
         answer["inside"] = {**{name: in_base64(getattr(steps, name)) for name in arrays}, "labels": list(model.labels),
+                            "speaks": in_base64(inverting),
                             "output_sum": model.output_sum, "sums": steps.sums, "outputs": steps.outputs,
                             "scaled": steps.scaled, "softmax": steps.softmax.tolist(), "mark": mark,
                             **(weights_of(model) if mark != known else {})}  # fmt: skip
@@ -140,12 +150,12 @@ def classify(data, path, inside=False, known=None):
 
 
 def read_picture(data):
-    """Return the bytes of a PNG file as the network gets them: a 32x32 image, trimmed to its ink."""
+    """Return the picture in the bytes of a PNG file."""
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:  # nothing is decoded yet
             if max(image.size) > LARGEST_SIDE:
                 raise RequestError(413, f"expected a picture of at most {LARGEST_SIDE:,} pixels a side")
-            return preprocessing.fit(image, trim=True)
+            return preprocessing.on_white(image)
     except RequestError:
         raise
     except Image.UnidentifiedImageError:
@@ -305,6 +315,8 @@ def application(routes, hosts, environ, start_response):
         print(f"demo.py: {type(error).__name__}: {explain(error)}", file=sys.stderr)
         status, answer = 500, {"error": "the server made a mistake"}
     kind, data = answer if isinstance(answer, tuple) else (kind, json.dumps(answer).encode())
+    if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
+        headers["Content-Encoding"], data = "gzip", gzip.compress(data, 1)
     headers.update({"Content-Type": kind, "Content-Length": str(len(data))})
     start_response(f"{status} {HTTPStatus(status).phrase}", list(headers.items()))
     return [] if method == "HEAD" else [data]

@@ -18,16 +18,13 @@ from PIL import Image, ImageFilter, ImageOps
 
 from support.commandline import Parser, explain, run
 from support.files import InputError, back_up, write_whole
-from support.light import evenly_lit
+from support.ink import find_ink
 
 SIZE = 32  # pixels, both ways
 TRIMMED = 24  # pixels, the longer side of trimmed ink: the height of the dataset's digits
-NOISE = 400  # a picture of more pixels than this at its longer side is smoothed before ink is looked for in it
-CONTRAST = 32  # grey levels, of 255, by which ink must be darker than its paper
 THIN, PEN = 2.5, 3  # pixels of 32: strokes thinner than the one are drawn as wide as the other
 LARGE = 3  # ink is this many times its final size while its strokes are measured and widened
 PHOTO = 2048  # pixels; a picture with a longer side than this is read at a fraction of its size
-INK = 0.4  # ink differs from its paper by this share of what the darkest pixel does, or more
 
 
 def fit(image, trim=False):
@@ -38,7 +35,8 @@ def fit(image, trim=False):
     """
     image = on_white(image)
     if trim:
-        image = with_pen(cut_to_ink(image))
+        ink, _ = find_ink(image)
+        image = Image.new("L", (1, 1), "white") if ink is None else with_pen(ink)
     limit = TRIMMED if trim else SIZE
     scale = limit / max(image.size)
     if trim or scale < 1:
@@ -78,28 +76,8 @@ def in_8_bits(image):
     return Image.fromarray((values.clip(0) * (255 / white)).round().astype(np.uint8))
 
 
-def cut_to_ink(image):
-    """Return the part of an RGB image that has ink, black on white, as grey ("L"); one white pixel if there is none.
-
-    Paper is as light as the darkest of the lightest quarter of pixels. Ink is what differs from it INK times as much as
-    the darkest pixel does, or more; its darker three quarters become black. A large picture, a photo, is first smoothed
-    for finding both, so that noise and specks are not taken for ink.
-    """
-    grey, blur = image.convert("L"), ImageFilter.BoxBlur(max(image.size) // NOISE)
-    image = evenly_lit(grey, grey.filter(blur))
-    smooth = np.asarray(image.filter(blur))  # (height, width)
-    paper, darkest = np.percentile(smooth, 75), smooth.min()
-    if paper - darkest < CONTRAST:
-        return Image.new("L", (1, 1), "white")
-    ink = smooth < paper - INK * (paper - darkest)
-    black = np.percentile(smooth[ink], 75)
-    rows, columns = (np.flatnonzero(ink.any(axis)) for axis in (1, 0))
-    image = image.crop((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
-    return image.point(lambda value: min(255, max(0, round((value - black) * 255 / (paper - black)))))
-
-
 def with_pen(ink):
-    """Widen the strokes of ink from cut_to_ink() to those of a pen if they are thinner than THIN of 32 pixels."""
+    """Widen the strokes of ink from find_ink() to those of a pen if they are thinner than THIN of 32 pixels."""
     scale = LARGE * TRIMMED / max(ink.size)
     large = ink.resize([max(1, round(side * scale)) for side in ink.size], Image.LANCZOS)
     width = stroke_of(large) / LARGE
@@ -128,11 +106,6 @@ def distort(picture, turn, slant, stretch_x, stretch_y, shift_x, shift_y):
     x, y = picture.width / 2, picture.height / 2
     numbers = a, b, x - a * (x + shift_x) - b * (y + shift_y), c, d, y - c * (x + shift_x) - d * (y + shift_y)
     return picture.transform(picture.size, Image.AFFINE, numbers, Image.BILINEAR, fillcolor=255)
-
-
-def is_blank(image):
-    """Tell whether a PIL image shows nothing: trimming finds no ink in it."""
-    return fit(image, trim=True).getextrema() == ((255, 255),) * 3
 
 
 def open_picture(source):

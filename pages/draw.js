@@ -13,6 +13,7 @@ let stroke = null;  // the points of the stroke that is being drawn
 let pointer = null;  // the pointer that draws it; others are passed over
 let pen = [SIDE / 2, SIDE / 2];  // where the arrow keys have moved the pen
 let models = [];  // to choose from, [{name, title, labels}, ...]
+let framed = null;  // two corners of the part of a picture that is being framed
 let everyLabel = false;  // whether the bars of more than ten labels are all shown, or the best five
 let weights = {};  // the kernels and weights of the model that answered last; the server sends them when they change
 
@@ -54,14 +55,24 @@ function repaint() {  // the square, as things are
       ink.drawImage(picture, ...area(picture));
     } else if (points) trace(ink, points, PEN);
   }
+  if (framed) {
+    const [[x, y], [right, bottom]] = framed;
+    Object.assign(ink, {strokeStyle: "#d33a00", lineWidth: 4});
+    ink.strokeRect(x, y, right - x, bottom - y);
+  }
   $("hint").hidden = !isEmpty();
+  $("photo").hidden = !visible()[0]?.picture;
   $("undo").setAttribute("aria-disabled", marks.length === 0);
   $("clear").setAttribute("aria-disabled", isEmpty());
   showPen();
 }
 
-function compose() {  // what is sent: a picture without the paper around it; strokes large, and all of one width
-  const shown = visible(), picture = shown[0].picture;
+function compose(example) {  // what is sent: a picture without the paper around it; strokes large, and all of one width
+  const shown = visible(), picture = example ? null : shown[0].picture;
+  if (example) {
+    [sent.width, sent.height] = [example.width, example.height] = [32, 32];
+    return copy.drawImage(example, 0, 0);
+  }
   if (picture) {
     const [x, y, width, height] = area(picture);
     [sent.width, sent.height] = [width, height].map(side => Math.max(1, Math.round(side * SENT / SIDE)));
@@ -100,6 +111,17 @@ async function take(file) {  // a picture instead of a drawing
   }
 }
 
+function framing() { return $("part").ariaPressed === "true"; }
+async function cutFrame() {  // the part of the picture in the frame becomes the picture
+  const {picture} = visible()[0], [x, y, width, height] = area(picture), scale = picture.width / width, corners = framed;
+  framed = null;
+  $("part").ariaPressed = false;
+  const [left, right] = corners.map(corner => Math.min(width, Math.max(0, corner[0] - x)) * scale).sort((a, b) => a - b);
+  const [top, bottom] = corners.map(corner => Math.min(height, Math.max(0, corner[1] - y)) * scale).sort((a, b) => a - b);
+  if (right - left < 2 || bottom - top < 2) return repaint();
+  add({picture: await createImageBitmap(picture, left, top, right - left, bottom - top)});
+}
+
 // Asking: one question at a time, ten a second; the last one counts
 
 const APART = 100, AGAIN = 2000;  // milliseconds between two questions, and before one that failed is asked again
@@ -114,15 +136,19 @@ function ask(wait = 0) {
 
 async function question() {
   due = false;
-  if (isEmpty()) return show(EMPTY);
   if (!models.length && !await choose()) return ask(AGAIN);
+  const example = isEmpty() ? $("samples").querySelector("button:not([hidden]) img") : null;
+  if (isEmpty() && !example) return show(EMPTY);
+  if (example) tell(EMPTY);
   busy = true;
   last = performance.now();
   $("status").setAttribute("aria-busy", true);
   let text, answer, status = 0;
   const waiting = setTimeout(() => tell("Waiting for the server…"), 1000);
   try {
-    compose();
+    await example?.decode();
+    if (isEmpty() && !example) return;
+    compose(example);
     const png = atob(sent.toDataURL().split(",")[1]);  // at once, where toBlob() may wait a second
     const body = Uint8Array.from(png, character => character.charCodeAt(0));
     const query = new URLSearchParams({inside: 1, model: $("model").value, known: weights.mark ?? ""});
@@ -144,7 +170,7 @@ async function question() {
   }
   $("status").removeAttribute("aria-busy");
   if (status === 404 && $("model").value) due = true;
-  if (!isEmpty()) show(text, answer);
+  if (isEmpty() === (example !== null)) show(text ?? (example && EMPTY), answer, example);
   if (due) ask();
 }
 
@@ -213,7 +239,7 @@ function bars(shares) {  // {label: share, or null where it is not known}
   }));
 }
 
-function show(text, answer) {  // a text, or where there is none the answer
+function show(text, answer, example) {  // a text, or where there is none the answer; with an example, its steps
   const known = models.find(({name}) => name === $("model").value);
   if (answer?.inside && known && `${known.labels}` !== `${answer.inside.labels}`) {  // trained anew, with others
     known.labels = answer.inside.labels;
@@ -222,11 +248,18 @@ function show(text, answer) {  // a text, or where there is none the answer
   if (text) tell(text);
   else tell(`is the network’s best guess: ${percent(answer.probabilities[answer.label])}`, answer.label);
   bars(text ? Object.fromEntries((known?.labels ?? []).map(label => [label, null])) : answer.probabilities);
-  lookInside(text ? null : answer.inside);
+  $("inside-name").textContent = example ? `Look inside; as an example, ${example.alt.toLowerCase()}` : "Look inside";
+  lookInside(text && !example ? null : answer?.inside);
+  if ($("photo").hidden) return;
+  if (inside) paintMaps($("cut"), inside.pixels, 32, 1, 0, 255);
+  $("cut-how").textContent = answer?.doubtful ? "Not sure what is ink here. This was cut out:" : "This was cut out:";
 }
 
 // Look inside: a canvas a step, and how the cell at hand comes about
 
+const speaks = make("canvas", {id: "speaks"});  // how much each pixel speaks for the answer
+speaks.setAttribute("role", "img");
+speaks.setAttribute("aria-label", "Pixels that speak for the answer, in blue, and against it, in red");
 const STEPS = [
   {name: "pixels", title: "What the network saw", what: "32×32 pixels, 0 to 255", size: 32, across: 1, range: [0, 255]},
   {name: "maps_1", title: "Convolution 1", what: "maps 28×28: each slides a kernel over the pixels; ReLU makes negative sums 0",
@@ -241,11 +274,12 @@ const STEPS = [
 let inside = null;  // every step's numbers
 let cell = null;  // the cell at hand: {step, map, row, column}
 let pinned = false;  // a cell that was clicked stays until another one is, or Escape
+let large = null;  // on a small screen, the map that was tapped stands alone: {step, map}
 
 function lookInside(found) {
   if (found?.kernels_1) weights = {mark: found.mark, ...Object.fromEntries(["kernels_1", "kernels_2", "weights"].map(name => [name, found[name]]))};
   inside = found && {...found, ...weights, softmax: Float32Array.from(found.softmax)};
-  for (const name of ["pixels", "maps_1", "pooled_1", "maps_2", "pooled_2", "kernels_1", "kernels_2", "weights"]) {
+  for (const name of ["pixels", "maps_1", "pooled_1", "maps_2", "pooled_2", "speaks", "kernels_1", "kernels_2", "weights"]) {
     if (inside) inside[name] = numbers(inside[name]);
   }
   const outputs = inside?.labels.length ?? 2;
@@ -268,9 +302,16 @@ function paintSteps() {
   STEPS.forEach((step, index) => {
     const count = countOf(index);
     const values = inside?.[step.name] ?? new Float32Array(count * step.size * step.size);
-    step.scale = paintMaps(step.canvas, values, step.size, step.across, ...step.range);
+    const alone = large?.step === index ? large.map * step.size ** 2 : null;
+    step.canvas.parentNode.classList.toggle("large", alone !== null);
+    step.scale = paintMaps(step.canvas, alone === null ? values : values.subarray(alone, alone + step.size ** 2), step.size,
+      alone === null ? step.across : 1, ...step.range);
     if (index === 5 && inside) inside.labels.forEach((label, map) => write(step, map, label));
   });
+  const pixels = inside?.speaks ?? new Float32Array(1024), most = Math.max(...pixels.map(Math.abs));
+  paintMaps(speaks, pixels, 32, 1, -most || -1, most || 1);
+  $("close").hidden = !(cell && inside);
+  $("sheet").classList.toggle("kept", pinned);
   if (cell && inside) {
     frame(STEPS[cell.step], cell.map, cell.row, cell.column, 1);
     sources(cell).forEach(source => frame(STEPS[cell.step - 1], ...source));
@@ -284,6 +325,7 @@ function paintSteps() {
 function pitch(step) { return step.size > 1 ? step.size + 1 : 1; }  // cells from one map to the next
 
 function corner(step, map, row, column) {  // where a cell begins in its canvas
+  if (STEPS[large?.step] === step) return map === large.map ? [column * step.scale, row * step.scale] : [-9999, -9999];
   return [map % step.across * pitch(step) + column, Math.floor(map / step.across) * pitch(step) + row]
     .map(place => place * step.scale);
 }
@@ -346,14 +388,15 @@ function explain() {  // the cell at hand, as on a blackboard
       const kernel = [...all.subarray(map * width + 25 * i, map * width + 25 * i + 25)];
       const products = window.map((number, j) => number * kernel[j]), sum = products.reduce((a, b) => a + b);
       const from = step === 1 ? "5×5 pixels" : `${step === 3 ? "5×5 of map" : "map"} ${i + 1}`;
-      const result = step === 1 ? [" = ", grid("products", products, 5)] : [` = ${say(sum)}`];
+      const result = step === 1 ? [" = ", grid("products", products, 5)] : [` ${isExact(sum) && kernel.every(isExact) ? "=" : "≈"} ${say(sum)}`];
       const table = grid(step === 5 ? "its weights" : "kernel", kernel, 5);
       lines.push(make("div", {className: "sum"}, grid(from, window, 5), " × ", table, ...result));
       return sum;
     });
     if (step === 5) parts.push(all[map * width + width - 1]);
     const total = step === 5 ? inside.sums[map] : parts.reduce((a, b) => a + b);
-    const terms = step === 1 ? "the products add up to" : `${parts.map(value => say(value)).join(" + ").replaceAll("+ −", "− ")} =`;
+    const equals = [...parts, total].every(isExact) ? "=" : "≈";
+    const terms = step === 1 ? "the products add up to" : `${parts.map(value => say(value)).join(" + ").replaceAll("+ −", "− ")} ${equals}`;
     text = `${terms} ${say(total)}${step === 5 ? " (the last term is the bias)" : ""}; ${step === 5 ? finish(map) : `ReLU: ${say(value)}`}`;
   }
   const said = `${title}, ${place}: ${text}`;
@@ -371,7 +414,7 @@ function finish(map) {  // from an output's sum to its probability
 function pick(index, x, y) {  // the cell at a place of a canvas, as shares of its sides
   const step = STEPS[index], side = pitch(step) * step.scale;
   const [across, down] = [x * step.canvas.width, y * step.canvas.height];
-  const map = Math.floor(down / side) * step.across + Math.floor(across / side);
+  const map = large?.step === index ? large.map : Math.floor(down / side) * step.across + Math.floor(across / side);
   const [row, column] = [down, across].map(place => Math.min(step.size - 1, Math.floor(place % side / step.scale)));
   if (!inside || map < 0 || map * step.size * step.size >= inside[step.name].length) return;
   cell = {step: index, map, row, column};
@@ -388,13 +431,19 @@ function makeStep(step, index) {
     .forEach(([name, value]) => step.canvas.setAttribute(name, value));
   on(step.canvas, "pointermove pointerdown", event => {
     if (event.type === "pointermove" && pinned) return;
+    const narrow = step.canvas.getBoundingClientRect().width / step.canvas.width * step.scale < 8;  // pixels
     pick(index, ...shares(event));
-    pinned = event.type === "pointerdown";
+    if (event.type === "pointermove") return;
+    pinned = true;
+    if (event.pointerType === "touch" && narrow && cell?.step === index && index < 5) large = {step: index, map: cell.map};
+    paintSteps();
+    step.canvas.scrollIntoView({block: "nearest"});
   });
   on(step.canvas, "focus", () => {
     if (cell?.step !== index && step.canvas.matches(":focus-visible")) pick(index, 0.25, 0.2);
   });
   on(step.canvas, "keydown", event => {
+    if (event.key === "Enter" && cell?.step === index) { pinned = true; paintSteps(); }
     if (!ARROWS[event.key] || cell?.step !== index) return;
     event.preventDefault();
     const at = corner(step, cell.map, cell.row, cell.column).map(place => place / step.scale), wide = pitch(step);
@@ -406,7 +455,9 @@ function makeStep(step, index) {
     if (x > 0 && y > 0 && x < width && y < height) pick(index, x / width, y / height);
   });
   step.text = make("p", {className: "quiet", textContent: step.what});
-  return make("div", {}, make("h3", {textContent: step.title}), step.text, step.canvas);
+  const others = index ? [] : [speaks, make("p", {className: "quiet", textContent: "blue: the answer would be less probable if this "
+    + "pixel were turned from black to white or back; red: more probable"})];
+  return make("div", {}, make("h3", {textContent: step.title}), step.text, step.canvas, ...others);
 }
 
 // The pointer, the keyboard, files
@@ -419,17 +470,21 @@ function position(event) {
 on(square, "pointerdown", event => {
   if (stroke || event.button !== 0) return;
   pointer = event.pointerId;
-  begin(position(event));
+  if (framing()) framed = [position(event), position(event)];
+  else begin(position(event));
   square.setPointerCapture(pointer);
 });
 on(square, "pointermove", event => {
-  if (!stroke || event.pointerId !== pointer) return;
+  if (event.pointerId !== pointer) return;
+  if (framed) { framed[1] = position(event); return repaint(); }
+  if (!stroke) return;
   const events = event.getCoalescedEvents?.() || [];
   extend(...(events.length ? events : [event]).map(position));
 });
 on(square, "pointerup pointercancel lostpointercapture", event => {
   if (event.pointerId !== pointer) return;
   pointer = null;
+  if (framed) cutFrame();
   end();
 });
 
@@ -455,11 +510,14 @@ on(square, "keydown", event => {
   showPen();
 });
 on(document, "keydown", event => {
-  if (event.key === "Escape") pinned = false;
+  if (event.key === "Escape") leave();
   if (!(event.ctrlKey || event.metaKey) || event.shiftKey || event.key !== "z") return;
   event.preventDefault();
   undo();
 });
+function leave() { cell = large = null; pinned = false; paintSteps(); }
+on($("close"), "click", leave);
+on($("part"), "click", () => { $("part").ariaPressed = !framing(); });
 on($("all"), "click", () => { everyLabel = !everyLabel; describe(); ask(); });
 on($("undo"), "click", undo);
 on($("clear"), "click", clear);

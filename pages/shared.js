@@ -15,6 +15,8 @@ function say(number, digits = 4) {  // as a teacher writes it: whole numbers who
   return (rounded + 0).toLocaleString("en", {maximumFractionDigits: 12}).replace("-", "−");
 }
 
+function isExact(number) { return Number.isInteger(number) || number === +number.toPrecision(3); }
+
 function percent(share) { return share > 0 && share < 0.0005 ? "<0.1%" : `${(share * 100).toFixed(1)}%`; }
 
 // Square maps, one after the other in `values`, so many side by side with a gap of one cell, unless they are single cells:

@@ -246,15 +246,20 @@ def test_what_is_drawn_is_answered_with_bars_in_a_fixed_order_the_best_marked(pa
     assert sum(width for _, width, _ in bars) == pytest.approx(100)
 
 
-def test_an_empty_square_says_so_and_asks_nothing(page, questions):
+def test_an_empty_square_says_so_and_shows_the_inside_of_an_example(page, questions):
     page.status(EMPTY)
     page.element("undo").click()
     page.element("clear").click()
-    time.sleep(0.3)
+    wait(lambda: page.inside("pixels"))
+    example = cnn.read_pixels(sorted((ROOT / "dataset" / "0").iterdir())[0], trim=True)
+    assert page.inside("pixels") == example.ravel().tolist()
+    assert page.element("inside-name").text == "Look inside; as an example, a 0"
     page.status(EMPTY)
     assert page.bars() == [("0", 0, "–"), ("1", 0, "–")]
     assert page.element("hint").is_displayed()
-    assert questions == []
+    page.draw(ONE)
+    page.best("1")
+    assert page.element("inside-name").text == "Look inside"
 
 
 def test_undo_takes_the_last_stroke_back_and_clear_all_which_can_itself_be_undone(page):
@@ -274,10 +279,10 @@ def test_undo_takes_the_last_stroke_back_and_clear_all_which_can_itself_be_undon
 
 
 @pytest.mark.parametrize("size", [1, 0.6, 0.3, 0.1])
-def test_a_stroke_is_3_of_32_pixels_wide_however_large_it_was_drawn(page, questions, size):
+def test_a_stroke_is_3_of_32_pixels_wide_however_large_it_was_drawn(page, size):
     page.draw([(0.1 + 0.8 * size * x, 0.1 + 0.8 * size * y) for x, y in [(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]])
     page.best("0")
-    seen = np.asarray(demo.read_picture(questions[-1][1]).convert("L"))
+    seen = np.array(page.inside("pixels")).reshape(32, 32)
     assert (seen < 128).any(axis=0).sum() == (seen < 128).any(axis=1).sum() == 24
     assert (255 - seen[16].astype(float)).sum() / 255 == pytest.approx(6, abs=0.5)  # two strokes
 
@@ -333,7 +338,7 @@ def test_pointing_at_a_cell_shows_its_window_its_kernel_and_the_sum(page):
     step = cnn.forward(np.array(page.inside("pixels")).reshape(32, 32), model.read_model(PAPER))
     for name in ("maps_1", "pooled_1", "maps_2", "pooled_2"):
         assert page.inside(name) == getattr(step, name).ravel().tolist()
-    canvases = page.browser.find_elements("css selector", "#steps canvas")
+    canvases = page.browser.find_elements("css selector", "#steps canvas:not(#speaks)")
     page.run("arguments[0].scrollIntoView()", canvases[0])
     page.point(canvases[1], 0.5 + 10.5 / 57 + 0.02, 6.5 / 86)  # map 2, about row 7, column 11
     cell = page.run("return cell")
@@ -354,7 +359,7 @@ def test_the_keyboard_reaches_every_cell_and_each_step_adds_up(page):
 
     page.draw(ONE)
     page.best("1")
-    canvases = page.browser.find_elements("css selector", "#steps canvas")
+    canvases = page.browser.find_elements("css selector", "#steps canvas:not(#speaks)")
     page.run("$('samples').lastChild.focus()")
     sizes, maps = [32, 28, 14, 10, 5, 1], [1, 6, 6, 6, 6, 2]
     for index, canvas in enumerate(canvases):
@@ -382,7 +387,7 @@ def test_a_clicked_cell_stays_until_escape(page):
 
     page.draw(ZERO)
     page.best("0")
-    canvases = page.browser.find_elements("css selector", "#steps canvas")
+    canvases = page.browser.find_elements("css selector", "#steps canvas:not(#speaks)")
     page.run("arguments[0].scrollIntoView()", canvases[0])
     page.point(canvases[0], 0.5, 0.5)
     actions = page.pointer()
@@ -394,6 +399,77 @@ def test_a_clicked_cell_stays_until_escape(page):
     page.press(Keys.ESCAPE)
     page.point(canvases[0], 0.3, 0.3)
     assert page.run("return [cell.row, cell.column]") != kept
+
+
+def test_a_click_keeps_a_cell_and_its_calculation_is_in_view_beside_the_maps(page):
+    page.draw(ZERO)
+    page.best("0")
+    page.run("$('model').value = 'digits.doc'; describe(); ask()")
+    wait(lambda: page.run("return !due && !busy && inside?.labels.length === 10"))
+    for width, height in ((1024, 768), (1280, 720), (1366, 650), (1920, 940), (375, 667)):
+        page.resize(width, height)
+        for index in range(6):
+            canvas = page.browser.find_elements("css selector", "#steps canvas:not(#speaks)")[index]
+            page.run("leave(); arguments[0].scrollIntoView({block: 'center'})", canvas)
+            actions = page.pointer()
+            actions.pointer_action.move_to(canvas)
+            actions.pointer_action.click()
+            actions.perform()
+            sheet, maps = page.run(
+                "return [$('sheet'), arguments[0]].map(e => e.getBoundingClientRect().toJSON())", canvas
+            )
+            assert page.run("return [cell.step, pinned]") == [index, True]
+            assert maps["top"] >= 0 and sheet["bottom"] <= height + 1, (width, index)
+            assert sheet["top"] >= min(maps["bottom"], height / 2), (width, index)
+            page.run("$('sheet').scrollTop = 99999")  # whatever is long is reached by scrolling
+            last = page.run("return $('board').getBoundingClientRect().bottom")
+            assert last <= height + 1, (width, index)
+    page.element("close").click()
+    assert page.element("cell").text == ""
+    page.resize(1200, 800)
+
+
+def test_on_a_phone_a_tap_enlarges_a_map_and_a_second_one_chooses_the_cell(page):
+    page.resize(375, 667, touch=True)
+    page.draw(ZERO, "touch")
+    page.best("0")
+    canvas = page.browser.find_elements("css selector", "#steps canvas:not(#speaks)")[1]
+    page.run("arguments[0].scrollIntoView({block: 'center'})", canvas)
+
+    def tap(x, y):
+        actions = page.pointer("touch")
+        actions.pointer_action.move_to(canvas, x, y)
+        actions.pointer_action.pointer_down()
+        actions.pointer_action.pointer_up()
+        actions.perform()
+
+    narrow = canvas.size["width"]
+    tap(10, 0)
+    assert canvas.size["width"] > 2 * narrow
+    first = page.run("return cell")
+    tap(40, 30)
+    second = page.run("return cell")
+    assert first["map"] == second["map"]
+    assert (first["row"], first["column"]) != (second["row"], second["column"])
+    assert (second["row"], second["column"]) == (14 + math.floor(30 / canvas.size["width"] * 28),
+                                                 14 + math.floor(40 / canvas.size["width"] * 28))  # fmt: skip
+    page.element("close").click()
+    assert canvas.size["width"] == narrow
+    page.resize(1200, 800)
+
+
+def test_pixels_that_speak_for_the_answer_make_it_less_probable_when_they_are_inverted(page):
+    page.draw(ZERO)
+    page.best("0")
+    parts, pixels = model.parts_of(model.read_model(PAPER)), np.array(page.inside("pixels"))
+    change = np.array(page.inside("speaks")) / np.where(pixels == 127.5, 1, 255 - 2 * pixels)
+    best = np.abs(change).argsort()[-40:]
+
+    def loss(values):
+        return -math.log(cnn.forward(values.reshape(32, 32), parts).softmax[0])
+
+    slopes = [(loss(pixels + step) - loss(pixels - step)) / 0.1 for step in 0.05 * np.eye(1024)[best]]
+    assert np.corrcoef(change[best], slopes)[0, 1] > 0.95
 
 
 def test_the_drawing_is_kept_while_one_looks_at_the_other_page(page):
@@ -543,6 +619,37 @@ def test_a_light_drawing_on_dark_is_turned_round(page):
     assert page.inside("pixels")[0] == 255
 
 
+def test_what_was_cut_out_of_a_picture_is_shown_and_a_doubt_is_said(page):
+    page.run(DROP % as_file("zero"))
+    page.best("0")
+    assert page.element("cut-how").text == "This was cut out:"
+    assert page.run("return $('cut').toDataURL().length") > 200
+    page.run(DROP % as_file("cut off", size=(90, 70)))  # the ink reaches the border
+    wait(lambda: page.element("cut-how").text == "Not sure what is ink here. This was cut out:")
+    page.element("clear").click()
+    page.status(EMPTY)
+    assert not page.element("photo").is_displayed()
+    page.draw(ZERO)
+    page.best("0")
+    assert not page.element("photo").is_displayed()
+
+
+def test_a_frame_cuts_a_part_out_of_a_picture(page):
+    image, data = Image.new("RGB", (200, 100), "white"), io.BytesIO()
+    ImageDraw.Draw(image).ellipse((20, 20, 70, 80), outline="black", width=8)
+    ImageDraw.Draw(image).line((150, 15, 150, 85), fill="black", width=8)
+    image.save(data, "PNG")
+    page.run(DROP % file_of("two", data.getvalue()))
+    wait(lambda: "Not sure" in page.element("cut-how").text)
+    for left, right, label in ((0.55, 0.95, "1"), (0.02, 0.45, "0")):
+        page.element("part").click()
+        page.draw([(left, 0.27), (right, 0.73)])
+        page.best(label)
+        assert page.element("cut-how").text == "This was cut out:"
+        page.element("undo").click()
+        wait(lambda: "Not sure" in page.element("cut-how").text)
+
+
 def test_a_sample_is_answered(page):
     wait(lambda: page.run("return $('samples').children.length"))
     shown = [button for button in page.element("samples").find_elements("tag name", "button") if button.is_displayed()]
@@ -555,7 +662,7 @@ def test_a_sample_is_answered(page):
 
 def test_a_photo_is_made_small_before_it_is_sent(page, questions):
     page.run(DROP % as_file("photo", "JPEG", size=(900, 3000)))
-    wait(lambda: questions)
+    page.status("0 is the network")
     with Image.open(io.BytesIO(questions[-1][1])) as image:
         assert (image.format, image.size) == ("PNG", (77, 256))
 

@@ -1,0 +1,34 @@
+"""Photos of handwriting: the answer is right, or the ink is said to be doubtful."""
+
+import io
+import os
+from collections import Counter
+
+import pytest
+from conftest import ROOT
+from photos import FONTS, KINDS, photos
+
+import cnn
+from model import read_model
+from preprocessing import open_picture
+from support.ink import find_ink
+
+
+@pytest.mark.slow
+def test_photos_are_right_or_in_doubt():
+    missing = [path for path in FONTS if not os.path.exists(path)]
+    if missing:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{missing[0]} is missing")
+    model, right, doubtful, wrong = read_model(ROOT / "models" / "digits.doc"), Counter(), Counter(), Counter()
+    for kind, digit, data in photos():
+        picture, _ = open_picture(io.BytesIO(data))
+        is_right, is_doubtful = next(iter(cnn.classify(picture, model, trim=True))) == digit, find_ink(picture)[1]
+        right[kind] += is_right
+        doubtful[kind] += is_doubtful
+        wrong[kind] += not is_right and not is_doubtful
+    for kind, count in KINDS.items():
+        print(f"{kind}: right {right[kind]} of {count}, in doubt {doubtful[kind]}, wrong without doubt {wrong[kind]}")
+    assert right.pop("clean") >= 97
+    assert doubtful["clean"] <= 3
+    assert sum(right.values()) >= 150
+    assert sum(wrong.values()) - wrong["clean"] <= 6
