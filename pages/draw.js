@@ -100,7 +100,11 @@ function undo() { if (stroke || marks.pop()) { stroke = null; changed(); } }
 function clear() { if (!isEmpty()) add({}); }
 function extend(...at) { stroke.push(...at); changed(); }
 function begin(at) { stroke = []; extend(at); }
-function end() { if (stroke) add({points: stroke}); }
+function end() {
+  if (!stroke) return;
+  sending?.abort();  // the answer to a part of the stroke is not worth waiting for
+  add({points: stroke});
+}
 
 async function take(file) {  // a picture instead of a drawing
   if (!file) return;
@@ -125,7 +129,7 @@ async function cutFrame() {  // the part of the picture in the frame becomes the
 // Asking: one question at a time, ten a second; the last one counts
 
 const APART = 100, AGAIN = 2000;  // milliseconds between two questions, and before one that failed is asked again
-let due = false, busy = false, timer = null, last = -APART;
+let due = false, busy = false, timer = null, last = -APART, sending = null;
 
 function ask(wait = 0) {
   due = true;
@@ -139,20 +143,23 @@ async function question() {
   if (!models.length && !await choose()) return ask(AGAIN);
   const example = isEmpty() ? $("samples").querySelector("button:not([hidden]) img") : null;
   if (isEmpty() && !example) return show(EMPTY);
-  if (example) tell(EMPTY);
+  if (example) {
+    tell(EMPTY);
+    await example.decode();
+    if (!isEmpty()) return ask();
+  }
   busy = true;
   last = performance.now();
   $("status").setAttribute("aria-busy", true);
   let text, answer, status = 0;
   const waiting = setTimeout(() => tell("Waiting for the server…"), 1000);
   try {
-    await example?.decode();
-    if (isEmpty() && !example) return;
     compose(example);
     const png = atob(sent.toDataURL().split(",")[1]);  // at once, where toBlob() may wait a second
     const body = Uint8Array.from(png, character => character.charCodeAt(0));
     const query = new URLSearchParams({inside: 1, model: $("model").value, known: weights.mark ?? ""});
-    const reply = await fetch(`classify?${query}`, {method: "POST", body});
+    sending = new AbortController();
+    const reply = await fetch(`classify?${query}`, {method: "POST", body, signal: sending.signal});
     status = reply.status;
     answer = await reply.json();
     if (!reply.ok) text = `The server refuses: ${answer.error}.`;
@@ -163,6 +170,7 @@ async function question() {
   }
   clearTimeout(waiting);
   busy = false;
+  if (sending?.signal.aborted) return ask();
   if (status === 404) await choose();  // it serves other models by now
   if (status === 0 || status >= 500) {
     show(text);

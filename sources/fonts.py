@@ -1,13 +1,12 @@
-"""Pictures like Chars74K's, drawn from open fonts. Not in the paper, whose pictures were Chars74K's own.
+"""Pictures drawn from open fonts, as people write and in the style of dataset/. Not in the paper, which used Chars74K.
 
     python -m sources.fonts [--dataset DIR] [--labels 0 1 ... | all] [--per-label 260] [--fonts DIR ...] [--seed N]
-                            [--vary [--hands DIR ...]] [--hold-out SHARE]
+                            [--hands DIR ...] [--hold-out SHARE]
     python -m sources.fonts --from FILE [--dataset DIR] [--fonts DIR ...]
 
-What was drawn is listed in the data set's fonts.txt, from which the second command draws it again, byte for byte. Each
-character is cut from its font once, and put on its picture by place(): in the plain style, which dataset/ is in, at a
-height like Chars74K's; with --vary by its longer side, as preprocessing's `trim` does it to what people draw, and with
-strokes like a pen's, a little turned, slanted and stretched.
+The first command draws each character plainly once from each font, and then again and again as another pen or hand
+might have made it: with other strokes, a little turned, slanted and stretched. The data set's fonts.txt lists what was
+drawn. The second command draws a list again, byte for byte; dataset/fonts.txt is such a list, of plain characters.
 """
 
 import functools
@@ -48,9 +47,8 @@ MISSING = "\U0010ffff"  # no character: what the font shows for those it lacks
 CASES = "ADEGNRT"  # letters whose upper and lower case differ in every font that has both
 ALIKE = 12  # grey levels of 255, the mean difference below which two pictures show one shape
 
-# The plain style, measured on Chars74K's digits scaled to 32x32.
-HEIGHTS, SHARES = (23, 24, 25), (0.15, 0.70, 0.15)  # pixels; how the heights are spread
-LEAN = (0.5, 0.5)  # pixels right and down: of an odd number of pixels around a digit, one more is at the left and top
+LEAN = (0.5, 0.5)  # pixels right and down, in dataset/: of an odd number of pixels around a digit, one more is at the
+# left and top, as in Chars74K
 
 # Varied pictures.
 GLYPH = 3 * TRIMMED  # pixels, the longer side of the glyph that is varied
@@ -277,22 +275,6 @@ def mark(drawing):
 # Below, `fonts` are what open_fonts() returns. Drawings are returned in dicts by mark().
 
 
-def draw_sets(fonts, labels, per_label, rng):
-    """Draw up to `per_label` sets of all labels, each set from one font, no two pictures of a label alike."""
-    drawings = {}
-    for path, glyph_of in fonts:
-        height = int(rng.choice(HEIGHTS, p=SHARES))
-        glyphs = [glyph_of(label) for label in labels]
-        if None not in glyphs:
-            new = [draw_one(path, label, glyph, (height,)) for label, glyph in zip(labels, glyphs)]
-            new = {mark(drawing): drawing for drawing in new}
-            if not drawings.keys() & new.keys():
-                drawings.update(new)
-        if len(drawings) == per_label * len(labels):
-            break
-    return drawings
-
-
 def draw_varied(kinds, labels, per_label, rng):
     """Return up to `per_label` Drawings of each label, no two alike: a plain one of each font, then varied ones.
 
@@ -320,35 +302,30 @@ def draw_varied(kinds, labels, per_label, rng):
     return drawings
 
 
-def draw_held_out(fonts, labels, known, hows):
-    """Draw each font and label plainly in the middle one of `hows`, unless in any of them it is among `known`."""
+def draw_held_out(fonts, labels, known):
+    """Draw each font and label plainly, unless it looks like one of the Drawings in `known`."""
     drawings = {}
     for path, glyph_of in fonts:
         for label, glyph in [(label, glyph_of(label)) for label in labels]:
-            sizes = [draw_one(path, label, glyph, how) for how in hows if glyph]
-            if sizes and not any(mark(drawing) in known for drawing in sizes):
-                middle = sizes[len(sizes) // 2]
-                drawings.setdefault(mark(middle), middle)
-    return drawings
+            if glyph:
+                drawing = draw_one(path, label, glyph)
+                drawings.setdefault(mark(drawing), drawing)
+    return {key: drawing for key, drawing in drawings.items() if key not in known}
 
 
-def draw(kinds, held, labels, per_label, rng, vary=False):
+def draw(kinds, held, labels, per_label, rng):
     """Return `per_label` Drawings of each label, and plain Drawings of the families held out; no two are alike.
 
     kinds: lists of families, each as find_faces() returns it, as is held. Raises InputError if there are too few fonts.
     """
     kinds = [open_fonts(choose_faces(families, rng), labels) for families in kinds]
-    if vary:
-        drawings = draw_varied(kinds, labels, per_label, rng)
-    else:
-        drawings = draw_sets(itertools.chain(*kinds), labels, per_label, rng)
+    drawings = draw_varied(kinds, labels, per_label, rng)
     counts = Counter(label for label, _ in drawings)
     least = min(counts[label] for label in labels)
     if least < per_label:
         raise InputError(f"--fonts: enough for {least} pictures of each label that differ, expected {per_label}; "
                          "install more, see docs/data.md")  # fmt: skip
-    held_fonts = open_fonts([path for _, faces in held for path, _ in faces], labels)
-    unseen = draw_held_out(held_fonts, labels, drawings, [()] if vary else [(height,) for height in HEIGHTS])
+    unseen = draw_held_out(open_fonts([path for _, faces in held for path, _ in faces], labels), labels, drawings)
     return list(drawings.values()), list(unseen.values())
 
 
@@ -361,14 +338,6 @@ def write_drawings(dataset, drawings):
         show(f"{done:,} of {len(drawings):,} pictures written")
     show(last=True)
     write_whole(os.path.join(dataset, LIST), list_of(drawings).encode())
-
-
-def print_families(dataset, drawings, families):
-    """Print the families that the drawings are drawn from."""
-    paths = {drawing.path for drawing in drawings}
-    used = [family for family, faces in families if paths & {path for path, _ in faces}]
-    print(f"{dataset}: {len(drawings):,} pictures from {len(used)} font families:")
-    print(", ".join(used))
 
 
 def list_of(drawings):
@@ -443,11 +412,11 @@ def main():
         families, held = split_families(families, options.hold_out, rng)
     by_hand = {family for family, _ in find_faces(options.hands)}
     kinds = [[family for family in families if (family[0] in by_hand) == kind] for kind in (False, True)]
-    drawings, unseen = draw(kinds, held, options.labels, options.per_label, rng, options.vary)
+    drawings, unseen = draw(kinds, held, options.labels, options.per_label, rng)
     for dataset, drawn, its in [(options.dataset, drawings, families), (held_dataset, unseen, held)]:
         if its:
             write_drawings(dataset, drawn)
-            print_families(dataset, drawn, its)
+            print(f"{dataset}: {len(drawn):,} pictures from {len({drawing.path for drawing in drawn})} fonts")
 
 
 def parse_options():
@@ -457,8 +426,6 @@ def parse_options():
     add("--fonts", nargs="+", default=FONT_FOLDERS, metavar="DIR", help="folders of fonts (default: the system's)")
     add("--from", dest="list", metavar="FILE", help="draw what FILE, a data set's fonts.txt, lists")
     add("--seed", type=int, default=1, help="which fonts of a family, in which order (default: 1)")
-    add("--vary", action="store_true", help="24 pixels at the longer side, and beyond each font's plain picture "
-        "more, with strokes like a pen's, turned, slanted and stretched a little")  # fmt: skip
     add("--hands", nargs="+", default=(), metavar="DIR", help="folders of handwriting: three of four varied "
         "pictures are drawn from these")  # fmt: skip
     add("--hold-out", type=float, default=0, metavar="SHARE", help="draw this share of the font families, 0 to 1, into "
@@ -466,8 +433,6 @@ def parse_options():
     options = parse(parser)
     if not 0 <= options.hold_out < 1:
         parser.error(f"--hold-out: expected a share from 0 to below 1, found {options.hold_out}")
-    if options.hands and not options.vary:
-        parser.error("--hands: expected --vary, too")
     if options.seed < 0:
         parser.error(f"--seed: expected a whole number, 0 or more, found {options.seed}")
     return options
