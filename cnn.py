@@ -20,7 +20,7 @@ from PIL import Image
 
 from model import KERNEL, labels_of, parts_of, read_model
 from preprocessing import SIZE, fit, open_picture
-from support.commandline import Parser, command, explain, run
+from support.commandline import Parser, command, explain, ours, run
 from support.files import InputError
 from support.ink import find_ink
 
@@ -282,7 +282,7 @@ def main():
         label, probability = next(iter(classify(picture, model, options.trim).items()))
         print(f"{path}: {label}, {probability:.1%}")
         if options.trim and doubtful:
-            look = command("preprocessing.py", path, "--trim", "--output", "cut")
+            look = command(ours("preprocessing.py"), path, "--trim", "--output", "cut")
             print(f"  not sure what is ink here; to see what was cut out: {look}")
     if photo and not options.trim:
         print("photos and drawings need --trim: it cuts the picture to its ink first")

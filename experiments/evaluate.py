@@ -1,6 +1,6 @@
 """How many pictures of a folder does a model get right, and which are mixed up? Is it as sure as it is right?
 
-    python -m experiments.evaluate MODEL FOLDER [--trim] [--vary] [--list] [--calibrate] [--confusion FILE.png]
+    python -m experiments.evaluate MODEL FOLDER... [--trim] [--vary] [--list] [--calibrate] [--confusion FILE.png]
                                    [--reliability FILE.png]
 
 FOLDER has the form of dataset/: FOLDER/<label>/img<class>-<number>.png. Dropout is off. --calibrate chooses the output
@@ -8,6 +8,7 @@ sum with which the model is as sure as it is right on these pictures, and writes
 """
 
 import sys
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,13 +24,26 @@ LOOK_ALIKES = "oO0", "lIi1", "zZ2", "9gq", "sS5"  # nobody can tell them apart i
 BINS = 15  # of equal width, from probability 0 to 1, for the calibration error
 SUMS = [float(f"{total:.3g}") for total in np.geomspace(1, 100_000, 400)]  # --calibrate chooses one of these
 LISTED = 20  # pairs of labels that were mixed up, and wrong pictures
+COLOURS = "blue", "darkorange", "green", "purple"
+
+
+class Answers(NamedTuple):
+    """What a model made of the pictures of a folder."""
+
+    paths: list  # one for each picture
+    true: np.ndarray  # (pictures,): the right label's index
+    outputs: np.ndarray  # (pictures, labels), before they are scaled
+    softmax: np.ndarray  # (pictures, labels)
+    best: np.ndarray  # (pictures,): the answer's index
+    confidence: np.ndarray  # (pictures,): its probability
+    right: np.ndarray  # (pictures,): whether it is right
 
 
 def main():
-    parser = Parser("Try a model on a folder of labelled pictures, without dropout.")
+    parser = Parser("Try a model on folders of labelled pictures, without dropout.")
     add = parser.add_argument
     add("model", metavar="MODEL", help="such as model.doc")
-    add("folder", metavar="FOLDER", help="pictures, FOLDER/<label>/img<class>-<number>.png")
+    add("folders", nargs="+", metavar="FOLDER", help="pictures, FOLDER/<label>/img<class>-<number>.png")
     add("--trim", action="store_true", help="cut each picture to its ink first")
     add("--vary", action="store_true", help="jitter and bend each picture, as training does")
     add("--list", action="store_true", help="list the wrong pictures, the surest first")
@@ -37,44 +51,61 @@ def main():
     add("--reliability", metavar="FILE.png", help="draw how often it is right against how sure it is (matplotlib)")
     add("--calibrate", action="store_true", help="choose the output sum, and write it into MODEL")
     options = parser.parse_args()
+    if len(options.folders) > 1 and (options.confusion or options.calibrate):
+        parser.error("--confusion and --calibrate: expected one folder")
 
-    model = parts_of(read_model(options.model))
-    labels, show = model.labels, progress_line(sys.stderr)
-    paths, true, outputs, softmax, rng = [], [], [], [], np.random.default_rng(1)
-    for path, found, index in pictures_of(model, options.folder, options.trim):
-        pixels = bent(jittered(found, rng), rng) if options.vary else found
-        steps = cnn.forward(pixels, model)
+    model, found = parts_of(read_model(options.model)), {}
+    for folder in options.folders:
+        found[folder] = answers = ask(model, folder, options.trim, options.vary)
+        print(f"{options.model} on {folder}{', trimmed' if options.trim else ''}, without dropout")
+        report(model, answers)
+        if options.list:
+            for index in sorted(np.flatnonzero(~answers.right), key=lambda index: -answers.confidence[index])[:LISTED]:
+                print(f"{answers.paths[index]}: {model.labels[answers.true[index]]} -> "
+                      f"{model.labels[answers.best[index]]}, {answers.confidence[index]:.1%}")  # fmt: skip
+    if options.confusion:
+        save_figure(draw_confusion(folder, model.labels, counts_of(model, answers)), options.confusion)
+    if options.reliability:
+        save_figure(draw_reliability(found), options.reliability)
+    if options.calibrate:
+        calibrate(options.model, model, answers)
+
+
+def ask(model, folder, trim, vary):
+    """Return the Answers of a model to the pictures of its labels in a folder."""
+    paths, true, outputs, softmax, rng, show = [], [], [], [], np.random.default_rng(1), progress_line(sys.stderr)
+    for path, found, index in pictures_of(model, folder, trim):
+        steps = cnn.forward(bent(jittered(found, rng), rng) if vary else found, model)
         paths.append(path)
         true.append(index)
         outputs.append(steps.outputs)
         softmax.append(steps.softmax)
         show(f"{len(paths):,} pictures")
     show(last=True)
-    true, outputs, softmax = np.array(true), np.array(outputs), np.array(softmax)
-    answers, confidence = softmax.argmax(axis=1), softmax.max(axis=1)
-    right = answers == true
-    counts = np.zeros((len(labels), len(labels)), int)  # [true label, answer]
-    np.add.at(counts, (true, answers), 1)
+    true, softmax = np.array(true), np.array(softmax)
+    best = softmax.argmax(axis=1)
+    return Answers(paths, true, np.array(outputs), softmax, best, softmax.max(axis=1), best == true)
 
-    print(f"{options.model} on {options.folder}{', trimmed' if options.trim else ''}, without dropout")
+
+def counts_of(model, answers):
+    """Return how often each label got each answer: [true label, answer]."""
+    counts = np.zeros((len(model.labels), len(model.labels)), int)
+    np.add.at(counts, (answers.true, answers.best), 1)
+    return counts
+
+
+def report(model, answers):
+    """Print how many answers are right, how sure they are, and what is mixed up."""
+    labels, true, right = model.labels, answers.true, answers.right
     print(f"right: {share(np.count_nonzero(right), len(right))}")
     for name, groups in (("cases", ()), ("look-alikes", LOOK_ALIKES)):
         same = as_one(labels, groups)
         if same.sum() > len(labels):
-            print(f"{name} as one: {share(np.count_nonzero(same[true, answers]), len(right))}")
-    entropy = np.mean([*map(cnn.cross_entropy, softmax, np.eye(len(labels))[true])])
-    print(f"mean cross entropy: {entropy:.4f}; calibration error: {calibration_error(confidence, right):.1%}, "
+            print(f"{name} as one: {share(np.count_nonzero(same[true, answers.best]), len(right))}")
+    entropy = np.mean([*map(cnn.cross_entropy, answers.softmax, np.eye(len(labels))[true])])
+    print(f"mean cross entropy: {entropy:.4f}; calibration error: {calibration_error(answers.confidence, right):.1%}, "
           f"at an output sum of {model.output_sum:g}")  # fmt: skip
-    print(f"mixed up most: {mixed_up(labels, counts)}")
-    if options.list:
-        for index in sorted(np.flatnonzero(~right), key=lambda index: -confidence[index])[:LISTED]:
-            print(f"{paths[index]}: {labels[true[index]]} -> {labels[answers[index]]}, {confidence[index]:.1%}")
-    if options.confusion:
-        save_figure(draw_confusion(options.folder, labels, counts), options.confusion)
-    if options.reliability:
-        save_figure(draw_reliability(confidence, right, options.folder), options.reliability)
-    if options.calibrate:
-        calibrate(options.model, model, outputs, right)
+    print(f"mixed up most: {mixed_up(labels, counts_of(model, answers))}")
 
 
 def as_one(labels, groups):
@@ -104,12 +135,12 @@ def calibration_error(confidence, right):
     return (counts * np.abs(sure - correct)).sum() / counts.sum()
 
 
-def calibrate(path, model, outputs, right):
+def calibrate(path, model, answers):
     """Write the output sum with the least calibration error into the model. The old file is kept as .bak."""
-    errors = {}
+    errors, outputs = {}, answers.outputs.tolist()
     for total in (model.output_sum, *SUMS):
-        confidence = np.array([max(cnn.softmax(cnn.scale_outputs(row, total))) for row in outputs.tolist()])
-        errors[total] = calibration_error(confidence, right)
+        confidence = np.array([max(cnn.softmax(cnn.scale_outputs(row, total))) for row in outputs])
+        errors[total] = calibration_error(confidence, answers.right)
     best = min(errors, key=errors.get)
     print(f"calibration error: {errors[model.output_sum]:.2%} at an output sum of {model.output_sum:g}, the least, "
           f"{errors[best]:.2%}, at {best:g}")  # fmt: skip
@@ -139,18 +170,19 @@ def draw_confusion(name, labels, counts):
     return figure
 
 
-def draw_reliability(confidence, right, name):
-    """Return a matplotlib figure: how often the model is right, against its confidence, for each bin."""
+def draw_reliability(found):
+    """Return a matplotlib figure: how often the model is right, against its confidence. found: {folder: Answers}."""
     figure = new_figure(6.3, 4.6)
     axes = figure.add_axes((0.1, 0.11, 0.86, 0.8))
     axes.plot((0, 100), (0, 100), color="0.7", label="as sure as it is right")
-    counts, sure, correct = bins_of(confidence, right)
-    label = f"{name}: calibration error {calibration_error(confidence, right):.1%}"
-    axes.plot(100 * sure, 100 * correct, "o-", color="blue", label=label)
-    for count, x, y in zip(counts, 100 * sure, 100 * correct):
-        axes.annotate(f"{count:,.0f}", (x, y), (5, -9), textcoords="offset points", size=7)
+    for number, (name, answers) in enumerate(found.items()):
+        counts, sure, correct = bins_of(answers.confidence, answers.right)
+        error, colour = calibration_error(answers.confidence, answers.right), COLOURS[number % len(COLOURS)]
+        axes.plot(100 * sure, 100 * correct, "o-", color=colour, label=f"{name}: calibration error {error:.1%}")
+        for count, x, y in zip(counts, 100 * sure, 100 * correct):
+            axes.annotate(f"{count:,.0f}", (x, y), (5, -9), textcoords="offset points", size=7, color=colour)
     axes.set(xlabel="probability of the answer (%)", ylabel="right (%)", xlim=(0, 107), ylim=(-5, 105))
-    axes.set_title(f"{len(right):,} pictures in {BINS} bins, with their numbers", size=10)
+    axes.set_title(f"{BINS} bins, with their numbers of pictures", size=10)
     axes.legend(loc="upper left", frameon=False)
     axes.grid(color="0.9")
     return figure

@@ -3,6 +3,7 @@
 import doctest
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -179,6 +180,18 @@ def test_a_photo_without_trim_gets_a_hint(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["cnn.py", str(PICTURE), *digits])
     cnn.main()
     assert "need --trim" not in capsys.readouterr().out
+
+
+def test_ink_that_is_doubtful_is_said_with_the_command_that_shows_it(tmp_path, run_script):
+    Image.open(PICTURE).resize((300, 300)).crop((0, 0, 300, 170)).save(tmp_path / "a.png")  # the ink reaches the border
+    digits = ("--model", ROOT / "models" / "digits.doc", "--trim")
+    done = run_script("cnn.py", "a.png", *digits, cwd=tmp_path)
+    answer, doubt = done.stdout.splitlines()
+    assert re.fullmatch(r"a\.png: \d, \d+\.\d%", answer)
+    assert re.fullmatch(r"  not sure what is ink here; to see what was cut out: .*preprocessing\.py a\.png --trim "
+                        r"--output cut", doubt)  # fmt: skip
+    whole = run_script("cnn.py", PICTURE, *digits, cwd=tmp_path)
+    assert len(whole.stdout.splitlines()) == 1
 
 
 def test_jpegs_of_any_size_are_read_from_memory_too():

@@ -1,6 +1,7 @@
 """demo.py: its answers, hostile requests at both servers, how a training is followed, and the command."""
 
 import contextlib
+import gzip
 import io
 import json
 import os
@@ -90,7 +91,16 @@ def test_a_picture_is_answered_with_its_label_and_every_probability(app, label, 
         pixels = np.asarray(preprocessing.fit(image, trim=True))
     expected = cnn.cnn(pixels, model.read_model(PAPER))
     assert (status, headers["Content-Type"]) == (200, "application/json")
-    assert content == {"label": label, "probabilities": dict(zip("01", expected.tolist())), "blank": False}
+    expected = {"label": label, "probabilities": dict(zip("01", expected.tolist())), "blank": False, "doubtful": False}
+    assert content == expected
+
+
+def test_an_answer_is_compressed_for_who_can_read_that(app):
+    plain, compressed = (ask(app, "/", HTTP_ACCEPT_ENCODING=kinds) for kinds in ("", "gzip, br"))
+    assert "Content-Encoding" not in plain[1]
+    assert compressed[1]["Content-Encoding"] == "gzip"
+    assert gzip.decompress(compressed[2]) == plain[2]
+    assert int(compressed[1]["Content-Length"]) == len(compressed[2]) < len(plain[2])
 
 
 def numbers(text):
@@ -115,7 +125,9 @@ def test_inside_it_shows_every_step_with_its_numbers(app):
 
 def test_a_picture_without_ink_is_answered_and_called_blank(app):
     status, _, content = ask(app, "/classify", as_bytes(Image.new("L", (50, 50), "white")))
-    assert (status, content["blank"]) == (200, True)
+    assert (status, content["blank"], content["doubtful"]) == (200, True, False)
+    cut_off = drawing("0").crop((0, 0, 256, 150))  # the ink reaches the border
+    assert ask(app, "/classify", as_bytes(cut_off))[2]["doubtful"] is True
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
