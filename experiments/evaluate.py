@@ -24,6 +24,7 @@ LOOK_ALIKES = "oO0", "lIi1", "zZ2", "9gq", "sS5"  # nobody can tell them apart i
 BINS = 15  # of equal width, from probability 0 to 1, for the calibration error
 SUMS = [float(f"{total:.3g}") for total in np.geomspace(1, 100_000, 400)]  # --calibrate chooses one of these
 LISTED = 20  # pairs of labels that were mixed up, and wrong pictures
+FEW = 10  # pictures; a bin of fewer is not drawn
 COLOURS = "blue", "darkorange", "green", "purple"
 
 
@@ -178,11 +179,12 @@ def draw_reliability(found):
     for number, (name, answers) in enumerate(found.items()):
         counts, sure, correct = bins_of(answers.confidence, answers.right)
         error, colour = calibration_error(answers.confidence, answers.right), COLOURS[number % len(COLOURS)]
+        counts, sure, correct = (values[counts >= FEW] for values in (counts, sure, correct))
         axes.plot(100 * sure, 100 * correct, "o-", color=colour, label=f"{name}: calibration error {error:.1%}")
         for count, x, y in zip(counts, 100 * sure, 100 * correct):
             axes.annotate(f"{count:,.0f}", (x, y), (5, -9), textcoords="offset points", size=7, color=colour)
     axes.set(xlabel="probability of the answer (%)", ylabel="right (%)", xlim=(0, 107), ylim=(-5, 105))
-    axes.set_title(f"{BINS} bins, with their numbers of pictures", size=10)
+    axes.set_title(f"bins of {FEW} pictures or more, with their numbers", size=10)
     axes.legend(loc="upper left", frameon=False)
     axes.grid(color="0.9")
     return figure

@@ -396,7 +396,8 @@ function explain() {  // the cell at hand, as on a blackboard
       const kernel = [...all.subarray(map * width + 25 * i, map * width + 25 * i + 25)];
       const products = window.map((number, j) => number * kernel[j]), sum = products.reduce((a, b) => a + b);
       const from = step === 1 ? "5×5 pixels" : `${step === 3 ? "5×5 of map" : "map"} ${i + 1}`;
-      const result = step === 1 ? [" = ", grid("products", products, 5)] : [` ${isExact(sum) && kernel.every(isExact) ? "=" : "≈"} ${say(sum)}`];
+      const sign = [...kernel, ...(step === 1 ? products : [sum])].every(isExact) ? "=" : "≈";
+      const result = step === 1 ? [` ${sign} `, grid("products", products, 5)] : [` ${sign} ${say(sum)}`];
       const table = grid(step === 5 ? "its weights" : "kernel", kernel, 5);
       lines.push(make("div", {className: "sum"}, grid(from, window, 5), " × ", table, ...result));
       return sum;
@@ -404,7 +405,7 @@ function explain() {  // the cell at hand, as on a blackboard
     if (step === 5) parts.push(all[map * width + width - 1]);
     const total = step === 5 ? inside.sums[map] : parts.reduce((a, b) => a + b);
     const equals = [...parts, total].every(isExact) ? "=" : "≈";
-    const terms = step === 1 ? "the products add up to" : `${parts.map(value => say(value)).join(" + ").replaceAll("+ −", "− ")} ${equals}`;
+    const terms = step === 1 ? `the products add up to${equals === "≈" ? " ≈" : ""}` : `${parts.map(value => say(value)).join(" + ").replaceAll("+ −", "− ")} ${equals}`;
     text = `${terms} ${say(total)}${step === 5 ? " (the last term is the bias)" : ""}; ${step === 5 ? finish(map) : `ReLU: ${say(value)}`}`;
   }
   const said = `${title}, ${place}: ${text}`;
