@@ -227,6 +227,7 @@ function runs(labels) {  // 0 to 9 as 0–9
 
 function tell(text, label = "") {  // in the live region, which is silent while one draws
   $("status").setAttribute("aria-live", stroke ? "off" : "polite");
+  if ($("status").textContent === (label ? `${label} ${text}` : text)) return;  // nobody wants to hear it twice
   $("status").replaceChildren(...(label ? [make("b", {textContent: label}), " "] : []), make("span", {textContent: text}));
 }
 

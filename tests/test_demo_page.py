@@ -288,7 +288,7 @@ def test_a_stroke_is_3_of_32_pixels_wide_however_large_it_was_drawn(page, size):
 
 
 def test_it_answers_while_one_draws_ten_times_a_second_at_most_and_never_says_empty(page, questions):
-    page.status(EMPTY)
+    wait(lambda: page.inside("pixels"))  # the example's
     page.run("""window.said = []; new MutationObserver(() => said.push($("status").textContent + $("status").ariaLive))
         .observe($("status"), {childList: true, attributes: true})""")
     page.draw([(0.5 + 0.2 * math.sin(turn / 8), 0.5 - 0.3 * math.cos(turn / 8)) for turn in range(51)], duration=40)
