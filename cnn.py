@@ -7,7 +7,7 @@ the paper does and a textbook would not; docs/reproduction.md explains each by i
 stand in the docstrings of the functions they belong to. To classify in a Python shell, from the project's folder:
 
 >>> import cnn, model, numpy as np
->>> cnn.classify("my_digit.png", model.read_model("models/shipped.doc"))
+>>> cnn.classify("dataset/0/img001-00001.png", model.read_model("models/shipped.doc"))
 """
 
 import os
@@ -26,7 +26,7 @@ from support.ink import find_ink
 
 DROPOUT_1 = 0.15  # the share of values that dropout 1 sets to 0 while training (paper, "Dropout")
 DROPOUT_2 = 0.20  # the same for dropout 2
-EDGE = KERNEL - 1  # a convolution makes maps so much smaller, both ways
+EDGE = KERNEL - 1  # a convolution makes maps 4 pixels lower and 4 narrower
 THRESHOLD = 100  # outputs that add up to more than this are scaled
 BIAS = np.ones(1, np.float32)
 SMALLEST = 1e-300  # a smaller probability counts as this one, so that the cross entropy is never infinite
@@ -161,7 +161,7 @@ def convolve(maps, kernels):
 def windows(maps):
     """Return every 5x5 window of the maps as a column: (m, h, w) -> (m * 25, (h - 4) * w - 4).
 
-    Row after row, a map is one line of numbers, so a window may begin at each number of it except the last ones. The
+    In memory a map is one long line of numbers, so a window can begin at each number of it except the last ones. The
     windows that begin in the last 4 columns run over the edge into the next row. Nobody needs them, but leaving them
     out here would make copying twice as slow.
     """
@@ -223,7 +223,7 @@ def absolute(sums):
 def scale_outputs(outputs, output_sum):
     """Scale n outputs so that they add up to output_sum, if they add up to more than 100.
 
-    Oddity 6: the outputs are millions because the pixels are not scaled. So the softmax sees only their proportions.
+    Oddity 6: the outputs are millions because the pixels are not scaled. After scaling, only their proportions matter.
     """
     total = sum(outputs)
     if total <= THRESHOLD:

@@ -12,8 +12,7 @@ import time
 import training
 from model import KERNELS
 from support.commandline import Parser, command, duration, ours, pip_install, progress_line, run, share
-
-EXAMPLE = "dataset/0/img001-00001.png"
+from support.pictures import find_pictures
 
 
 def main():
@@ -55,8 +54,8 @@ def parse_options():
     add("--random-kernels", action="store_true", help="with --train-kernels: start from random kernels")
     add("--jitter", action="store_true", help="turn, slant, stretch and shift each picture a little, at random")
     add("--bend", action="store_true", help="bend most pictures a little, at random")
-    add("--resume", action="store_true", default=False, help="continue the training of this log; what is not named "
-        "stays as it was")
+    add("--resume", action="store_true", default=False, help="continue the training of this log; settings that you "
+        "leave out stay the same")
     # fmt: on
     given = vars(parser.parse_args())
     given["metadata_file"] = given.pop("metadata")
@@ -121,7 +120,8 @@ class Screen:
         if importlib.util.find_spec("matplotlib") is None:
             print("for graphs, first:  ", pip_install("matplotlib"))
         print("draw its graphs:    ", command(ours("results.py"), log))
-        print("classify a picture: ", command(ours("cnn.py"), ours(EXAMPLE), "--model", model))
+        example = find_pictures(options.get("dataset", "dataset"), options.get("labels", training.LABELS)[0])[0]
+        print("classify a picture: ", command(ours("cnn.py"), example, "--model", model))
         if stopped:
             print("continue:           ", command(ours("controller.py"), "--metadata", log, "--resume"))
 

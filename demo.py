@@ -47,7 +47,7 @@ from training import read_settings
 
 LARGEST_BODY = 200_000  # bytes of a picture
 LARGEST_SIDE = 1_024  # pixels
-DRAINED = 20_000_000  # bytes of a body that is too large; they are read so that the browser then reads the answer
+DRAINED = 20_000_000  # bytes of a body that is too large; unless they are read, a browser never shows our answer
 LIMIT = 10  # seconds that a client may do nothing
 READING = 0.5  # seconds in which one answer may read the log; a long log takes several answers
 SAMPLES = 2  # pictures of a label to try
@@ -96,7 +96,7 @@ def find_models(path):
     """Return {name: path} of the models to choose from. The first one is the one that the page opens with."""
     found = {name: os.path.join(ours("models"), name) for name in TITLES if name != MODEL}
     own = {os.path.basename(path): path}
-    return {**found, **own} if path == MODEL else {**own, **found}
+    return {**found, **own} if path == MODEL else {**own, **found, **own}
 
 
 def choices(models):
@@ -329,7 +329,7 @@ def page(name, query, body):
 
 
 def check_sender(environ, hosts):
-    """Refuse what another site's page, or a name made to point to this machine, has a browser send."""
+    """Refuse requests from pages of other sites, and requests to unknown names (DNS rebinding)."""
     host = environ.get("HTTP_HOST", "").lower()
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     if not (name in hosts or is_address(name)):

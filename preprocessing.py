@@ -22,7 +22,7 @@ from support.ink import find_ink
 
 SIZE = 32  # pixels, both ways
 TRIMMED = 24  # pixels, the longer side of trimmed ink: the height of the dataset's digits
-THIN, PEN = 2.5, 3  # pixels of 32: strokes thinner than the one are drawn as wide as the other
+THIN, PEN = 2.5, 3  # pixels of 32: strokes thinner than THIN are widened to PEN
 LARGE = 3  # ink is this many times its final size while its strokes are measured and widened
 PHOTO = 2048  # pixels; a picture with a longer side than this is read at a fraction of its size
 

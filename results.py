@@ -1,10 +1,11 @@
-"""The paper's two graphs and a summary of a training, from its log.
+"""The paper's two graphs and a summary of a training, from its log; with several logs, both graphs compare them.
 
-    python results.py [metadata.doc] [--output DIR] [--window 100]
+    python results.py [metadata.doc ...] [--output DIR] [--window 100]
 
 writes cross_entropy.png and right.png. The graphs need matplotlib (requirements-extras.txt), the summary does not.
 """
 
+import itertools
 import os
 
 import numpy as np
@@ -27,35 +28,34 @@ PAPER_RIGHT = "86 of 101, 85.15%"
 STEADY = 5000  # generations, enough for a mean that hardly depends on chance
 DOTS = 4000  # dots in a graph, as many as a page can show
 TREND = 0.05  # the share of all generations that the trend line averages
-RATES = (
-    100,
-    100_000,
-)  # generations a second that a computer can reach; others mean that the file's date is not to be used
+RATES = 100, 100_000  # generations a second that a computer can reach; if there are others, the file's date is wrong
+COLOURS = "blue", "darkorange", "green", "purple", "red", "saddlebrown"
 
 
 def main():
     parser = Parser("Draw the paper's two graphs from the log of a training, and print a summary.")
-    parser.add_argument("log", nargs="?", default="metadata.doc", metavar="metadata.doc")
+    parser.add_argument("logs", nargs="*", default=["metadata.doc"], metavar="metadata.doc")
     parser.add_argument("--output", default=".", metavar="DIR", help="where to write the graphs (default: here)")
     parser.add_argument("--window", type=int, default=100, metavar="N", help="generations that a dot averages "
         "(default: 100, the paper's)")  # fmt: skip
     options = parser.parse_args()
     if options.window < 1:
         parser.error(f"--window: expected 1 or more, found {options.window}")
-    rows, settings = read_metadata(options.log), read_settings(options.log)
-    if not len(rows):
-        raise InputError(f"{options.log}: expected a line for each generation, found none; is a training running?")
-    right = find_right(rows)
-    print(summary(options.log, rows, right, settings))
+    errors, rights = {}, {}  # {name of the training: (generations, means)}
+    for path in options.logs:
+        rows, settings = read_metadata(path), read_settings(path)
+        if not len(rows):
+            raise InputError(f"{path}: expected a line for each generation, found none; is a training running?")
+        right = find_right(rows)
+        print(summary(path, rows, right, settings))
+        known = f"alpha {plain(settings['alpha'])}, " if settings else ""
+        name = known if len(options.logs) == 1 else f"{path}: {known}"
+        for found, values in ((errors, rows["cross_entropy"]), (rights, right)):
+            found[name] = rows["generation"], rolling_mean(values, options.window - 1)
     os.makedirs(options.output, exist_ok=True)
-    known = f"alpha {plain(settings['alpha'])}, " if settings else ""
-    for name, draw, values in (
-        ("cross_entropy", draw_cross_entropy, rows["cross_entropy"]),
-        ("right", draw_right, right),
-    ):
+    for name, draw, found in (("cross_entropy", draw_cross_entropy, errors), ("right", draw_right, rights)):
         path = os.path.join(options.output, f"{name}.png")
-        means = rolling_mean(values, options.window - 1)
-        save_figure(draw(rows["generation"], means, options.window, known), path)
+        save_figure(draw(found, options.window), path)
         print(f"written: {path}")
 
 
@@ -110,44 +110,52 @@ def figures_of(rows, right):
     return f"{mean:.4f}", f"{10**-mean:.4f}", share(count, len(rows))
 
 
-def draw_cross_entropy(generations, means, window, known):
-    """Return the graph of the mean cross entropy, as a matplotlib figure."""
-    figure, axes = draw(generations, means, window, f"Cross entropy: {known}", f"{means[-1]:.4f}")
+def draw_cross_entropy(found, window):
+    """Return the graph of the mean cross entropy, as a matplotlib figure. found: {name: (generations, means)}."""
+    figure, axes = draw(found, window, "Cross entropy", "{:.4f}")
     axes.set_ylabel("cross entropy (log to base 10)")
-    axes.set_ylim(0, 1.05 * settled(means, window).max() or 1)
+    axes.set_ylim(0, 1.05 * max(settled(means, window).max() for _, means in found.values()) or 1)
     return figure
 
 
-def draw_right(generations, shares, window, known):
-    """Return the graph of the percentage right, as a matplotlib figure. shares: from 0 to 1."""
-    means = 100 * shares
-    figure, axes = draw(generations, means, window, f"Right: {known}", f"{means[-1]:.1f}%")
+def draw_right(found, window):
+    """Return the graph of the percentage right. found: {name: (generations, shares from 0 to 1)}."""
+    found = {name: (generations, 100 * shares) for name, (generations, shares) in found.items()}
+    figure, axes = draw(found, window, "Right", "{:.1f}%")
     axes.set_ylabel("right (% of the generations)")
-    lowest = min(90, 10 * (settled(means, window).min() // 10))
+    lowest = min(90, 10 * (min(settled(means, window).min() for _, means in found.values()) // 10))
     margin = 0.02 * (100 - lowest)
     axes.set_ylim(lowest - margin, 100 + margin)
     return figure
 
 
-def draw(generations, means, window, title, last):
-    """Return (figure, axes) with at most DOTS dots, evenly spread, and the trend line.
+def draw(found, window, title, form):
+    """Return (figure, axes): of one training at most DOTS dots, evenly spread, and a trend line; of several, the lines.
 
     The trend line is the mean of the dots over 5% of all generations, half of them before and half after each dot. At
     the beginning it takes no more after a dot than there are before it, so that it does not run ahead.
     """
-    figure = new_figure(6.3, 3.9, " (the summary above needs none)")  # inches: as wide as the text of a page
-    axes = figure.add_axes((0.1, 0.125, 0.835, 0.74))
-    reach = np.minimum(np.arange(len(means)), max(1, round(TREND * len(means) / 2)))
-    trend = rolling_mean(means, reach, reach)
-    shown = np.linspace(0, len(means) - 1, min(DOTS, len(means))).round().astype(int)
-    size = 3 if len(means) > 1000 else 6  # points
-    dots, line = f"previous {window:,} generations", f"trend: mean over {TREND:.0%} of all generations"
-    axes.plot(generations[shown], means[shown], ".", color="blue", ms=size, mew=0, label=dots)
-    axes.plot(generations[shown], trend[shown], color="black", label=line)
-    axes.set_title(f"{title}{generations[-1]:,} generations, last value {last}", fontsize=10, pad=22)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.99), ncol=2, frameon=False, markerscale=2, fontsize=9)
+    height = 3.9 + 0.16 * (len(found) - 1)  # inches, and 6.3 across: as wide as the text of a page
+    figure = new_figure(6.3, height, " (the summary above needs none)")
+    axes = figure.add_axes((0.1, 0.49 / height, 0.835, 2.89 / height))
+    for colour, (name, (generations, means)) in zip(itertools.cycle(COLOURS), found.items()):
+        reach = np.minimum(np.arange(len(means)), max(1, round(TREND * len(means) / 2)))
+        trend = rolling_mean(means, reach, reach)
+        shown = np.linspace(0, len(means) - 1, min(DOTS, len(means))).round().astype(int)
+        about = f"{name}{generations[-1]:,} generations, last value {form.format(means[-1])}"
+        line = f"trend: mean over {TREND:.0%} of all generations"
+        if len(found) == 1:
+            size = 3 if len(means) > 1000 else 6  # points
+            dots = f"previous {window:,} generations"
+            axes.plot(generations[shown], means[shown], ".", color="blue", ms=size, mew=0, label=dots)
+            axes.plot(generations[shown], trend[shown], color="black", label=line)
+        else:
+            axes.plot(generations[shown], trend[shown], color=colour, label=about)
+    axes.set_title(f"{title}: {about if len(found) == 1 else line}", fontsize=10, pad=22 + 11 * (len(found) - 1))
+    columns = 2 if len(found) == 1 else 1
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.99), ncol=columns, frameon=False, markerscale=2, fontsize=9)
     axes.set_xlabel("generation")
-    axes.set_xlim(0, 1.01 * max(1, generations[-1]))
+    axes.set_xlim(0, 1.01 * max(1, *(generations[-1] for generations, _ in found.values())))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(color="0.9")

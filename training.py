@@ -36,7 +36,10 @@ LABELS = "0", "1"
 KERNELS_ALPHA = 0.003  # learning rate when all layers are trained; the paper's is too small for that
 RANDOM_KERNELS_ALPHA = 0.007  # the same, from random kernels, as 12 and 24 always are (docs/beyond.md)
 JITTER = 12, 0.25, 0.2, 0.2, 1, 1  # at most: degrees, slant, stretch across, stretch down, pixels across, pixels down
-BEND = 0.7, 1.3  # the share of the pictures that are bent, and the pixels by which a point of the grid is moved
+BEND = (
+    0.7,
+    1.3,
+)  # the share of the pictures that are bent, and how far a point of the grid is moved (standard deviation, pixels)
 STEP = SIZE // 4  # pixels from one point of that grid to the next
 GRID = np.stack(np.meshgrid(*[range(0, SIZE + 1, STEP)] * 2), axis=2)  # (5, 5, 2): x and y of each point
 WRITE_EVERY = 0.8  # seconds between two writings of model.doc and metadata.doc
@@ -50,7 +53,7 @@ def train(alpha, generations, model_file, metadata_file, *, labels=LABELS, datas
     """Train a model on one random picture in each generation, write both files about once a second, return the model.
 
     alpha: the learning rate.               seed: the same seed gives the same files; None draws one.
-    alpha_decay: alpha falls linearly to 0. average: model_file gets the mean of the weights over the last half.
+    alpha_decay: alpha falls linearly to 0. average: model_file gets the mean weights of the second half.
     trim: cut the pictures to their ink.    dropout: False leaves it out.
     train_kernels: train all layers, with so many `kernels` in convolution 1 and 2. random_kernels: start at random.
     jitter: turn, slant, stretch and shift each picture a little at random. bend: bend most pictures a little.
@@ -113,7 +116,7 @@ def train(alpha, generations, model_file, metadata_file, *, labels=LABELS, datas
                 write()
                 next_write = time.monotonic() + WRITE_EVERY
         write()
-        write_files(state, log, model_file, metadata_file)  # again, to note the mark of the model just written
+        write_files(state, log, model_file, metadata_file)  # again: the state keeps the mark of the model just written
     if stopped:
         raise KeyboardInterrupt
     return trained_model(state)
@@ -263,7 +266,7 @@ def mark(data):
 def keep_other_model(state, model_file, say):
     """Keep the model at model_file as .bak if the training that is resumed did not write it.
 
-    A crash leaves either the model of the state, or the model before it.
+    After a crash, model.doc is either the model of the state or the one that was written just before.
     """
     if os.path.exists(model_file):
         with open(model_file, "rb") as file:
@@ -279,7 +282,7 @@ def start_files(model_file, metadata_file):
         check_writable(path)
     resumable = os.path.exists(resume_path(metadata_file))
     back_up(model_file)
-    # Do not let the empty log of a start that failed replace a useful .bak file.
+    # An empty log, of a start that failed, is not kept: it would replace a useful .bak file.
     if resumable or (os.path.exists(metadata_file) and read_header(metadata_file)[1] != 0):
         back_up(metadata_file)
     if resumable:

@@ -55,13 +55,14 @@ function repaint() {  // the square, as things are
       ink.drawImage(picture, ...area(picture));
     } else if (points) trace(ink, points, PEN);
   }
-  if (framed) {
+  if (framed && visible()[0]?.picture) {
     const [[x, y], [right, bottom]] = framed;
     Object.assign(ink, {strokeStyle: "#d33a00", lineWidth: 4});
     ink.strokeRect(x, y, right - x, bottom - y);
   }
   $("hint").hidden = !isEmpty();
   $("photo").hidden = !visible()[0]?.picture;
+  if ($("photo").hidden) { framed = null; $("part").ariaPressed = false; }
   $("undo").setAttribute("aria-disabled", marks.length === 0);
   $("clear").setAttribute("aria-disabled", isEmpty());
   showPen();
@@ -298,7 +299,8 @@ function lookInside(found) {
     STEPS[index].across = Math.ceil(Math.sqrt(count * 0.66));
     STEPS[index].text.textContent = `${count} ${STEPS[index].what}`;
   }
-  if (cell?.step === 5 && cell.map >= outputs) cell = null;
+  if (inside && cell && cell.map >= countOf(cell.step)) leave();
+  if (inside && large && large.map >= countOf(large.step)) large = null;
   paintSteps();
 }
 

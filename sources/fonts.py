@@ -79,7 +79,7 @@ def find_faces(folders):
     places = [place for folder in folders for place in sorted(os.walk(folder))]
     for path in [os.path.join(root, name) for root, _, names in places for name in sorted(names)]:
         if os.path.basename(os.path.dirname(os.path.dirname(path))) == "woff":
-            continue  # where Debian keeps, for web pages, doubles of fonts that stand beside
+            continue  # Debian's copies for web pages of fonts that are installed beside
         if path.lower().endswith((".ttf", ".otf", ".pfb", ".woff", ".jhf")):
             try:
                 family, style = open_file(path).getname()
@@ -396,6 +396,8 @@ def main():
     options = parse_options()
     held_dataset = f"{os.path.normpath(options.dataset)}-held-out"
     listed = draw_list(options.list, options.fonts) if options.list else []
+    if options.list and not listed:
+        raise InputError(f"{options.list}: expected a line for each font, as in dataset/fonts.txt, found none")
     labels = dict.fromkeys(drawing.label for drawing in listed) or options.labels
     for folder in [options.dataset, held_dataset] if options.hold_out else [options.dataset]:
         for label in labels:
@@ -425,7 +427,7 @@ def parse_options():
     add = parser.add_argument
     add("--fonts", nargs="+", default=FONT_FOLDERS, metavar="DIR", help="folders of fonts (default: the system's)")
     add("--from", dest="list", metavar="FILE", help="draw what FILE, a data set's fonts.txt, lists")
-    add("--seed", type=int, default=1, help="which fonts of a family, in which order (default: 1)")
+    add("--seed", type=int, default=1, help="the same seed draws the same pictures (default: 1)")
     add("--hands", nargs="+", default=(), metavar="DIR", help="folders of handwriting: three of four varied "
         "pictures are drawn from these")  # fmt: skip
     add("--hold-out", type=float, default=0, metavar="SHARE", help="draw this share of the font families, 0 to 1, into "

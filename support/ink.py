@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter
 SMALL = 320  # pixels, the longer side at which ink is looked for
 STROKE = 0.3  # of the longer side: strokes are narrower than this
 CONTRAST = 0.1  # ink is darker than its paper by this share, at least,
-INK = 0.33  # and by this share of what the darkest ink is
+INK = 0.33  # and at least this share as dark as the darkest ink
 BORDER = 0.2  # ink at the border counts this much when the character is chosen
 MIDDLE = 0.3  # of a side: ink so far from the middle counts exp(-1) times
 BESIDE, BELOW = 0.3, 0.7  # other parts of a character are at most so far away, in sizes of its largest part
@@ -32,7 +32,7 @@ def find_ink(image):
     grey = np.asarray(image, np.float32)  # (height, width)
     papers = [paper_of(grey), paper_of(255 - grey)]
     uneven = [sum(np.abs(np.diff(paper, axis=axis)).sum() for axis in (0, 1)) for paper in papers]
-    light = uneven[0] <= uneven[1]  # on the right paper, no edge of the character is left
+    light = uneven[0] <= uneven[1]  # the wrong paper keeps edges of the character, so it is less even
     dark = darkness(grey, papers[0]) if light else darkness(255 - grey, papers[1])
     dark, ink, doubtful = character(dark)
     if not ink.any():
@@ -53,7 +53,7 @@ def lightest(values, side):
     """Return the largest value in the square of `side` (odd) pixels around each pixel: (h, w) -> (h, w)."""
     for _ in range(2):  # along the rows, then along the columns
         values = np.pad(values, ((0, 0), (side // 2, side // 2)), "edge")
-        width = 1  # of which each value is the largest one by now
+        width = 1  # each value is the largest of so many neighbours by now
         while width < side:
             step = min(width, side - width)
             values = np.maximum(values[:, :-step], values[:, step:])
@@ -95,7 +95,8 @@ def character(dark):
 def parts_of(mask):
     """Number the connected parts of a mask, from 1: (h, w) -> (h, w), 0 where the mask is False.
 
-    Each pixel takes the largest number beside it, and then the number that the pixel of that number has by now.
+    At first each pixel's number is its place. Again and again each pixel takes the largest number beside it, and then
+    the number that the pixel at that place has by now, until nothing changes.
     """
     numbers = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
     while True:

@@ -155,6 +155,7 @@ def test_the_models_to_choose_from_and_pictures_to_try(app):
     data = (ROOT / "dataset/0/img001-00001.png").read_bytes()
     assert first == "data:image/png;base64," + demo.base64.b64encode(data).decode()
     assert next(iter(demo.find_models("model.doc"))) == "digits.doc"  # the page opens with the digits
+    assert demo.find_models("my/digits.doc")["digits.doc"] == "my/digits.doc"
     assert ask(app, "/classify?model=digits.doc", ZERO)[2]["label"] == "0"
     assert ask(app, "/classify?model=nothing.doc", ZERO)[0] == 404
     assert ask(app, "/classify?model=../model.doc", ZERO)[0] == 404

@@ -650,6 +650,26 @@ def test_a_frame_cuts_a_part_out_of_a_picture(page):
         wait(lambda: "Not sure" in page.element("cut-how").text)
 
 
+def test_a_frame_that_was_begun_ends_with_its_picture(page):
+    page.run(DROP % as_file("zero"))
+    page.best("0")
+    page.element("part").click()
+    page.element("clear").click()
+    page.draw(ONE)
+    page.best("1")
+
+
+def test_a_kept_cell_goes_where_another_model_has_none(page):
+    page.draw(ZERO)
+    page.best("0")
+    page.run("$('model').value = 'digits.doc'; describe(); ask()")
+    wait(lambda: page.run("return !due && !busy && inside?.labels.length === 10"))
+    page.run("cell = {step: 3, map: 21, row: 2, column: 2}; pinned = true; large = {step: 3, map: 21}; paintSteps()")
+    page.run("$('model').value = 'paper.doc'; describe(); ask()")
+    wait(lambda: page.run("return !due && !busy && inside?.labels.length === 2"))
+    assert page.run("return [cell, large, pinned]") == [None, None, False]
+
+
 def test_a_sample_is_answered(page):
     wait(lambda: page.run("return $('samples').children.length"))
     shown = [button for button in page.element("samples").find_elements("tag name", "button") if button.is_displayed()]

@@ -72,7 +72,7 @@ def test_what_is_typed_prints_what_the_answers_say_and_leaves_the_rest_alone(fol
         assert not [text for text in shown if not re.search(rf"(?<![\d.,]){re.escape(text)}(?!\d)", printed)], printed
         assert shown or "mine.jpg: 4, " in printed, printed
     assert others_in(folder) == before
-    for name in ("mine-kernel.png", "mine-all.png", "mine-fast/cross_entropy.png"):
+    for name in ("mine-kernel.png", "mine-all.png", "mine-graphs/cross_entropy.png"):
         assert (folder / name).exists()
 
 

@@ -86,17 +86,32 @@ def test_the_summary_and_the_graphs(tmp_path, rows, dataset, run_script):
 
 def test_the_dots_are_where_the_means_are(rows):
     means = results.rolling_mean(np.array([row[1] for row in rows]), 99)
-    figure = results.draw_cross_entropy(np.arange(1, 251), means, 100, "alpha 0.000000005, ")
+    figure = results.draw_cross_entropy({"alpha 0.000000005, ": (np.arange(1, 251), means)}, 100)
     dots, trend = figure.axes[0].lines
     np.testing.assert_array_equal(dots.get_xydata(), np.column_stack((np.arange(1, 251), means)))
     assert trend.get_color() == "black"
     assert (
         figure.axes[0].get_title() == f"Cross entropy: alpha 0.000000005, 250 generations, last value {means[-1]:.4f}"
     )
-    figure = results.draw_right(np.arange(1, 251), np.full(250, 0.75), 100, "")
+    figure = results.draw_right({"": (np.arange(1, 251), np.full(250, 0.75))}, 100)
     np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), 75)
     np.testing.assert_allclose(figure.axes[0].lines[1].get_ydata(), 75)
     assert figure.axes[0].get_title() == "Right: 250 generations, last value 75.0%"
+
+
+def test_several_logs_are_compared_in_one_graph(tmp_path, rows, run_script):
+    logs = [write_log(tmp_path / name, some) for name, some in (("a.log", rows), ("b.log", rows[:200]))]
+    done = run_script("results.py", *logs, "--output", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert all(f"{log}: {count} generations" in done.stdout for log, count in zip(logs, (250, 200)))
+    orange = (np.abs(pixels(tmp_path / "cross_entropy.png") - (255, 140, 0)).max(axis=2) < 20).sum()
+    assert orange > 300  # the second line
+    found = {name: (np.arange(1, 251), np.full(250, 0.5)) for name in ("a.log: ", "b.log: ")}
+    axes = results.draw_right(found, 100).axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        f"{name}250 generations, last value 50.0%" for name in found
+    ]
+    assert axes.get_title() == "Right: trend: mean over 5% of all generations"
 
 
 @pytest.mark.parametrize("change", [{}, {"alpha": 1e-8}, {"output_sum": 10.0}, {"dropout": False}, {"average": True},
@@ -138,7 +153,7 @@ def test_a_million_generations_are_thinned_and_drawn():
     values = np.tile([0.1, 0.3], 500_000)
     means = results.rolling_mean(values, 99)
     np.testing.assert_allclose(means[99:], 0.2, rtol=1e-9)
-    figure = results.draw_cross_entropy(np.arange(1, 1_000_001), means, 100, "")
+    figure = results.draw_cross_entropy({"": (np.arange(1, 1_000_001), means)}, 100)
     dots = figure.axes[0].lines[0].get_xdata()
     assert len(dots) == results.DOTS
     assert (dots[0], dots[-1]) == (1, 1_000_000)
