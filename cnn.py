@@ -144,7 +144,7 @@ def check_pixels(array):
 def convolve(maps, kernels):
     """Slide each kernel over the maps: stride 1, no padding, no bias. (m, h, w), (k, m * 25) -> (k, h - 4, w - 4).
 
-    It works in single precision, which holds the whole numbers of the paper's kernels exactly.
+    It works in single precision. The whole numbers of the paper's kernels are exact in it.
     Oddity 2: the kernel is not flipped first. Mathematicians call this a cross-correlation.
 
     >>> values = np.pad([[40, 42, 46], [46, 50, 55], [52, 56, 58]], 1)  # the paper's example, with zeros around it

@@ -27,9 +27,8 @@ def start_log(path, started):
 class Log:
     """A log that training continues after its first `rows` generations. Lines after them are dropped.
 
-    Lines are appended and line 2 is updated in place, so the cost does not depend on the length of the file. A line
-    that could not be written as a whole, because the disk is full, is taken back. `dropped` is the number of dropped
-    lines.
+    Lines are appended and line 2 is updated in place, so the cost does not depend on the length of the file. If
+    the disk is full, an incomplete line is removed. `dropped` is the number of lines that were dropped at the start.
     """
 
     def __init__(self, path, rows=0):

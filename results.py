@@ -28,7 +28,7 @@ PAPER_RIGHT = "86 of 101, 85.15%"
 STEADY = 5000  # generations, enough for a mean that hardly depends on chance
 DOTS = 4000  # dots in a graph, as many as a page can show
 TREND = 0.05  # the share of all generations that the trend line averages
-RATES = 100, 100_000  # generations a second that a computer can reach; if there are others, the file's date is wrong
+RATES = 100, 100_000  # generations a second that are possible; otherwise the file's date is wrong, and no time is shown
 COLOURS = "blue", "darkorange", "green", "purple", "red", "saddlebrown"
 
 
@@ -71,7 +71,7 @@ def summary(path, rows, right, settings):
     """Return in words what the log says: its settings, if they are known, and a table of the last generations."""
     labels = settings["labels"] if settings else sorted(set(rows["label"].tolist()))
     seconds = training_time(path, len(rows))
-    took = "" if seconds is None else f" in {duration(seconds)}, by the file's date"
+    took = "" if seconds is None else f" in {duration(seconds)}, from its start to its last change"
     lines = [f"{path}: {len(rows):,} generations{took}", f"labels {' '.join(labels)}"]
     if settings:
         lines[-1] += (f", alpha {plain(settings['alpha'])}, output sum {plain(settings['output_sum'])}, "

@@ -59,7 +59,7 @@ def train(alpha, generations, model_file, metadata_file, *, labels=LABELS, datas
     jitter: turn, slant, stretch and shift each picture a little at random. bend: bend most pictures a little.
     resume: continue the training of metadata_file, up to `generations`; the other settings must be the same as before.
     Otherwise a new training begins, and the files of the last one are kept as .bak.
-    say(text), loading(pictures read, in all), progress(generation, recent (cross entropy, right)): called to report.
+    say(text), loading(pictures read, in all), progress(generation, the last results): called to report.
 
     Ctrl-C ends the training after a generation: the files are written, then KeyboardInterrupt is raised. Raises
     InputError, before any file is touched, for a setting or picture that cannot be used.

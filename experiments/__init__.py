@@ -1,3 +1,1 @@
-"""A question, a command, a table each: python -m experiments.NAME. Nothing but their tests imports them."""
-
-import support  # noqa: F401, before anything else: it says what is missing
+"""Each script answers one question and prints a table: python -m experiments.NAME."""

@@ -47,8 +47,11 @@ MISSING = "\U0010ffff"  # no character: what the font shows for those it lacks
 CASES = "ADEGNRT"  # letters whose upper and lower case differ in every font that has both
 ALIKE = 12  # grey levels of 255, the mean difference below which two pictures show one shape
 
-LEAN = (0.5, 0.5)  # pixels right and down, in dataset/: of an odd number of pixels around a digit, one more is at the
-# left and top, as in Chars74K
+LEAN = (
+    0.5,
+    0.5,
+)  # pixels right and down, in dataset/: if the margins cannot be equal, left and top get the extra pixel,
+# as in Chars74K
 
 # Varied pictures.
 GLYPH = 3 * TRIMMED  # pixels, the longer side of the glyph that is varied
@@ -61,8 +64,8 @@ TRIES = 3  # drawings for each picture asked for, since many of them are alike
 LEAST_INK = 0.4  # a stroke made thinner keeps at least this share of its ink; otherwise it stays as it is
 TURN, SLANT, STRETCH = 4.0, 0.10, 0.08  # standard deviations: degrees, across per down, natural logarithm of the ratio
 
-# A 32x32 picture, and what it is drawn from: the font file, the label, and how: () is plain, at TRIMMED pixels at its
-# longer side, (height,) is plain, at that height in pixels, and more is varied, by what vary() is given.
+# A 32x32 picture, and what it is drawn from: the font file, the label, and how. () is plain, with a longer side of
+# TRIMMED pixels; (height,) is plain and so many pixels high; four numbers are the arguments of vary().
 Drawing = namedtuple("Drawing", "picture path label how")
 
 LIST = "fonts.txt"  # in a data set: what its pictures are drawn from
@@ -278,8 +281,8 @@ def mark(drawing):
 def draw_varied(kinds, labels, per_label, rng):
     """Return up to `per_label` Drawings of each label, no two alike: a plain one of each font, then varied ones.
 
-    kinds: lists of fonts, the last one handwriting. The varied ones are of one font of the first and of HANDS of the
-    last, in turn.
+    kinds: lists of fonts, the last one handwriting. The varied ones alternate: one of an
+    ordinary font, then HANDS of handwriting.
     """
     kinds, drawings, show = [list(fonts) for fonts in kinds], {}, progress_line(sys.stderr)
     for done, label in enumerate(labels):

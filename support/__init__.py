@@ -1,1 +1,1 @@
-"""Files, the command line, graphs and data sets: what the scripts share and the paper has none of."""
+"""What the scripts share and the paper does not have: files, the command line, graphs, finding ink and pictures."""

@@ -67,7 +67,7 @@ def test_the_summary_and_the_graphs(tmp_path, rows, dataset, run_script):
     done = run_script("results.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "metadata.doc: 250 generations in 2 s, by the file's date"
+    assert lines[0] == "metadata.doc: 250 generations in 2 s, from its start to its last change"
     assert lines[1] == f"labels 0 1, alpha 0.00000002, output sum 10, seed 7, dataset {dataset}"
     for title, last in (("last 101", rows[-101:]), ("last 250", rows)):
         at = next(number for number, line in enumerate(lines) if line.startswith(title))
