@@ -63,7 +63,7 @@ def parse_options():
         given["model_file"] = given.pop("model")
     if given["resume"]:
         kept = training.read_state(given["metadata_file"])["settings"]
-        model_file = os.path.join(os.path.dirname(given["metadata_file"]), kept["model_file"])
+        model_file = os.path.normpath(os.path.join(os.path.dirname(given["metadata_file"]), kept["model_file"]))
         return {**kept, "model_file": model_file, **given}
     alpha = training.KERNELS_ALPHA if given.get("train_kernels") else training.ALPHA
     if given.get("random_kernels") or tuple(given.get("kernels", KERNELS)) != KERNELS:

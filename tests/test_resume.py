@@ -153,6 +153,19 @@ def test_resume_takes_everything_from_the_training_the_models_path_too(dataset, 
     assert str(tmp_path / "mine.doc") in from_elsewhere.stdout
 
 
+@unix
+def test_a_log_in_a_folder_that_is_a_link_finds_its_model_again(dataset, tmp_path, run_script):
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "logs").symlink_to("real/deep")
+    named = ("--metadata", "logs/log.doc", "--generations")
+    run_script("controller.py", *named, 5, "--model", "mine.doc", cwd=tmp_path)
+    before = (tmp_path / "mine.doc").read_bytes()
+    done = run_script("controller.py", *named, 9, "--resume", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "mine.doc").read_bytes() != before
+    assert not (tmp_path / "real" / "mine.doc").exists()
+
+
 def test_a_model_that_the_training_did_not_write_is_kept(dataset, tmp_path):
     train(tmp_path)
     (tmp_path / "model.doc").write_bytes(b"another one's")
