@@ -19,14 +19,14 @@ import numpy as np
 from PIL import Image
 
 from model import KERNEL, labels_of, parts_of, read_model
-from preprocessing import SIZE, fit, open_picture
+from preprocessing import SIZE, fit, fit_ink, open_picture
 from support.commandline import Parser, command, explain, ours, run
 from support.files import InputError
 from support.ink import find_ink
 
 DROPOUT_1 = 0.15  # the share of values that dropout 1 sets to 0 while training (paper, "Dropout")
 DROPOUT_2 = 0.20  # the same for dropout 2
-EDGE = KERNEL - 1  # a convolution makes maps 4 pixels lower and 4 narrower
+EDGE = KERNEL - 1  # pixels by which a convolution makes maps lower and narrower
 THRESHOLD = 100  # outputs that add up to more than this are scaled
 BIAS = np.ones(1, np.float32)
 SMALLEST = 1e-300  # a smaller probability counts as this one, so that the cross entropy is never infinite
@@ -76,9 +76,8 @@ def cnn(image_path, model, label=None, training=False, *, output_sum=None, rng=N
         rng = np.random.default_rng()
     steps = forward(pixels, model, output_sum, rng if dropout else None)
     if np.shape(label) != steps.softmax.shape:
-        raise InputError(
-            f"training needs a one-hot label of {len(steps.softmax)} numbers, such as [1, 0], found {label}"
-        )
+        count = len(steps.softmax)
+        raise InputError(f"training needs a one-hot label of {count} numbers, such as [1, 0], found {label}")
     return Trained(cross_entropy(steps.softmax, label), label, steps.softmax, steps.flattened)
 
 
@@ -279,7 +278,7 @@ def main():
         if ink is None:
             print(f"{path}: blank, there is nothing to see")
             continue
-        label, probability = next(iter(classify(picture, model, options.trim).items()))
+        label, probability = next(iter(classify(fit_ink(ink) if options.trim else picture, model).items()))
         print(f"{path}: {label}, {probability:.1%}")
         if options.trim and doubtful:
             look = command(ours("preprocessing.py"), path, "--trim", "--output", "cut")

@@ -95,7 +95,7 @@ def mark_of(path):
 def find_models(path):
     """Return {name: path} of the models to choose from. The first one is the one that the page opens with."""
     found = {name: os.path.join(ours("models"), name) for name in TITLES if name != MODEL}
-    own = {os.path.basename(path): path}
+    own = {os.path.basename(path): path}  # a file of one's own comes before one of the same name in models/
     return {**found, **own} if path == MODEL else {**own, **found, **own}
 
 
@@ -131,18 +131,17 @@ def classify(data, path, inside=False, known=None):
     mark = mark_of(path)
     model, picture = read_once(path, mark), read_picture(data)
     ink, doubtful = find_ink(picture)
-    steps = cnn.forward(cnn.read_pixels(picture, trim=True), model)
+    steps = cnn.forward(cnn.read_pixels(preprocessing.fit_ink(ink)), model)
     probabilities = dict(zip(model.labels, steps.softmax.tolist()))
     answer = {"label": max(probabilities, key=probabilities.get), "probabilities": probabilities,
               "blank": ink is None, "doubtful": doubtful}  # fmt: skip
     if inside:
         arrays = ("pixels", "maps_1", "pooled_1", "maps_2", "pooled_2")
         best = np.eye(len(model.labels))[steps.softmax.argmax()]
-        inverting = (255 - 2.0 * steps.pixels) * gradient_of_pixels(
-            steps, model, best
-        )  # so much larger is the loss then
+        # about how much the loss would grow if a pixel were inverted
+        speaks = (255 - 2.0 * steps.pixels) * gradient_of_pixels(steps, model, best)
         answer["inside"] = {**{name: in_base64(getattr(steps, name)) for name in arrays}, "labels": list(model.labels),
-                            "speaks": in_base64(inverting),
+                            "speaks": in_base64(speaks),
                             "output_sum": model.output_sum, "sums": steps.sums, "outputs": steps.outputs,
                             "scaled": steps.scaled, "softmax": steps.softmax.tolist(), "mark": mark,
                             **(weights_of(model) if mark != known else {})}  # fmt: skip

@@ -70,9 +70,8 @@ def draw(steps, model, about):
           f"blue is above 0, red below it; the strongest is {high:.2g} away from 0")  # fmt: skip
     titles = [f"{label}   (bias {bias:.2g})" if len(weights) < 13 else label
               for label, bias in zip(model.labels, model.weights[:, -1])]  # fmt: skip
-    draw_grid(
-        figure, RIGHT, 2.75, WIDTH, PAGE[1] - 2.85, [sheet(maps) for maps in weights], SIGNED, (low, high), titles
-    )
+    sheets = [sheet(maps) for maps in weights]
+    draw_grid(figure, RIGHT, 2.75, WIDTH, PAGE[1] - 2.85, sheets, SIGNED, (low, high), titles)
     return figure
 
 

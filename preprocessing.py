@@ -35,11 +35,21 @@ def fit(image, trim=False):
     """
     image = on_white(image)
     if trim:
-        ink, _ = find_ink(image)
-        image = Image.new("L", (1, 1), "white") if ink is None else with_pen(ink)
-    limit = TRIMMED if trim else SIZE
-    scale = limit / max(image.size)
-    if trim or scale < 1:
+        return fit_ink(find_ink(image)[0])
+    return centred(image, min(1, SIZE / max(image.size)))
+
+
+def fit_ink(ink):
+    """Return the ink that find_ink() found, or None, as fit() with `trim` does: 32x32 RGB, centred on white."""
+    if ink is None:
+        return Image.new("RGB", (SIZE, SIZE), "white")
+    ink = with_pen(ink)
+    return centred(ink, TRIMMED / max(ink.size))
+
+
+def centred(image, scale):
+    """Return an image, made larger or smaller by a factor, in the middle of a white page of 32x32 RGB."""
+    if scale != 1:
         size = [max(1, round(side * scale)) for side in image.size]
         image = image.resize(size, Image.LANCZOS)
     page = Image.new("RGB", (SIZE, SIZE), "white")
@@ -179,9 +189,7 @@ def replace(path, trim):
 def main():
     parser = Parser("Fit pictures into 32x32 on white, as the paper does.")
     parser.add_argument("pictures", nargs="+", metavar="PICTURE")
-    parser.add_argument(
-        "--output", metavar="DIR", help="write to this folder (default: over the originals, as the paper)"
-    )
+    parser.add_argument("--output", metavar="DIR", help="the folder to write to (default: over the originals)")
     parser.add_argument("--trim", action="store_true", help="cut to the ink and scale it to 24 pixels first")
     options = parser.parse_args()
     outputs = options.pictures

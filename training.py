@@ -39,7 +39,7 @@ JITTER = 12, 0.25, 0.2, 0.2, 1, 1  # at most: degrees, slant, stretch across, st
 BEND = (
     0.7,
     1.3,
-)  # the share of the pictures that are bent, and how far a point of the grid is moved (standard deviation, pixels)
+)  # the share of pictures that are bent; how far a point of the grid is moved (standard deviation, pixels)
 STEP = SIZE // 4  # pixels from one point of that grid to the next
 GRID = np.stack(np.meshgrid(*[range(0, SIZE + 1, STEP)] * 2), axis=2)  # (5, 5, 2): x and y of each point
 WRITE_EVERY = 0.8  # seconds between two writings of model.doc and metadata.doc
@@ -312,9 +312,8 @@ def load_pictures(state, say, loading):
     say(f"{total:,} pictures: " + (f"{each.pop():,} of each label" if len(each) == 1 else
                                    ", ".join(f"{count:,} of {label}" for label, count in counts.items())))  # fmt: skip
     if state["pictures"] not in (None, digest.hexdigest()):
-        raise InputError(
-            f"{settings['dataset']}: expected the pictures that the training began with; train from the start"
-        )
+        dataset = settings["dataset"]
+        raise InputError(f"{dataset}: expected the pictures that the training began with; train from the start")
     state["pictures"] = digest.hexdigest()
     return pictures
 
@@ -338,9 +337,7 @@ def check_settings(given):
     kernels = given["kernels"]
     need(len(kernels) == 2 and all(whole(count, 1) for count in kernels), "kernels", "two whole numbers, 1 or more")
     if not given["train_kernels"] and (given["random_kernels"] or tuple(kernels) != KERNELS):
-        raise InputError(
-            "kernels: the paper's 6 and 6 are set by hand; others have to be trained, with --train-kernels"
-        )
+        raise InputError("kernels: the paper's 6 and 6 are set by hand; others need to be trained: --train-kernels")
     labels = list(map(str, given["labels"]))
     if len(labels) == 1 and len(labels[0].split()) > 1:
         raise InputError(f"labels: {labels[0]!r} is one label; without quotes it is several: --labels {labels[0]}")
@@ -349,9 +346,7 @@ def check_settings(given):
         if not re.fullmatch(r"[^\s/\\]+", label) or label in (".", "..") or not label.isprintable():
             raise InputError(f"labels: {label!r} cannot be the name of a folder; expected no spaces and no slashes")
     if os.path.realpath(given["model_file"]) == os.path.realpath(given["metadata_file"]):
-        raise InputError(
-            f"{given['model_file']}: expected two files, one for the model and one for the log; name another"
-        )
+        raise InputError(f"{given['model_file']}: expected two files, for the model and for the log; name another")
     folder = os.path.dirname(os.path.abspath(given["metadata_file"]))
     flags = "alpha_decay", "average", "trim", "dropout", "train_kernels", "random_kernels", "jitter", "bend"
     settings = {name: bool(given[name]) for name in flags}

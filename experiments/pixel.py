@@ -10,29 +10,26 @@ import sys
 
 import numpy as np
 
-from cnn import forward, read_pixels
+from cnn import forward
+from experiments.shared import one_or_more, pictures_of
 from model import parts_of, read_model
 from support.commandline import Parser, progress_line, run, share
-from support.pictures import find_pictures, has_pictures
 
 
 def main():
     parser = Parser("Count the pictures whose answer changes when one pixel is inverted.")
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument("folder", metavar="FOLDER", help="pictures, FOLDER/<label>/img<class>-<number>.png")
-    parser.add_argument("--pictures", type=int, default=500, metavar="N", help="(default: 500)")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="(default: 1)")
+    parser.add_argument("--pictures", type=one_or_more, default=500, metavar="N", help="(default: 500)")
+    parser.add_argument("--seed", type=one_or_more, default=1, metavar="N", help="(default: 1)")
     options = parser.parse_args()
     model = parts_of(read_model(options.model))
-    labels = [label for label in model.labels if has_pictures(options.folder, label)]
-    paths = [(path, label) for label in labels for path in find_pictures(options.folder, label)]
-    np.random.default_rng(options.seed).shuffle(paths)
+    examples = list(pictures_of(model, options.folder))
+    np.random.default_rng(options.seed).shuffle(examples)
 
     show, changed, fooled = progress_line(sys.stderr), [], None
-    for path, label in paths:
-        pixels = read_pixels(path)
-        answer = forward(pixels, model).softmax.argmax()
-        if model.labels[answer] != label:
+    for path, pixels, answer in examples:
+        if forward(pixels, model).softmax.argmax() != answer:
             continue
         others = [forward(picture, model).softmax for picture in inverted(pixels)]
         wrong = [softmax for softmax in others if softmax.argmax() != answer]

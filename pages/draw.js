@@ -68,12 +68,12 @@ function repaint() {  // the square, as things are
   showPen();
 }
 
-function compose(example) {  // what is sent: a picture without the paper around it; strokes large, and all of one width
-  const shown = visible(), picture = example ? null : shown[0].picture;
+function compose(example) {  // what is sent: the example, if nothing is drawn; a picture without the paper around it; strokes large, and all of one width
   if (example) {
-    [sent.width, sent.height] = [example.width, example.height] = [32, 32];
-    return copy.drawImage(example, 0, 0);
+    sent.width = sent.height = 32;
+    return copy.drawImage(example, 0, 0, 32, 32);
   }
+  const shown = visible(), picture = shown[0].picture;
   if (picture) {
     const [x, y, width, height] = area(picture);
     [sent.width, sent.height] = [width, height].map(side => Math.max(1, Math.round(side * SENT / SIDE)));

@@ -47,11 +47,7 @@ MISSING = "\U0010ffff"  # no character: what the font shows for those it lacks
 CASES = "ADEGNRT"  # letters whose upper and lower case differ in every font that has both
 ALIKE = 12  # grey levels of 255, the mean difference below which two pictures show one shape
 
-LEAN = (
-    0.5,
-    0.5,
-)  # pixels right and down, in dataset/: if the margins cannot be equal, left and top get the extra pixel,
-# as in Chars74K
+LEAN = 0.5, 0.5  # pixels, in dataset/: if margins cannot be equal, left and top get the extra pixel, as in Chars74K
 
 # Varied pictures.
 GLYPH = 3 * TRIMMED  # pixels, the longer side of the glyph that is varied
@@ -281,8 +277,8 @@ def mark(drawing):
 def draw_varied(kinds, labels, per_label, rng):
     """Return up to `per_label` Drawings of each label, no two alike: a plain one of each font, then varied ones.
 
-    kinds: lists of fonts, the last one handwriting. The varied ones alternate: one of an
-    ordinary font, then HANDS of handwriting.
+    kinds: lists of fonts, the last one handwriting. The varied ones alternate: one of an ordinary font,
+    then HANDS of handwriting.
     """
     kinds, drawings, show = [list(fonts) for fonts in kinds], {}, progress_line(sys.stderr)
     for done, label in enumerate(labels):

@@ -23,11 +23,6 @@ def script_name():
     return spec.name if spec else os.path.basename(sys.argv[0])
 
 
-def python():
-    """Return the Python that runs this, as one types it. On Windows IDLE's own, pythonw, would print nothing."""
-    return sys.executable.replace("pythonw.exe", "python.exe")
-
-
 def pip_install(package):
     """Return the command that installs a package for the Python that runs this."""
     return command("-m", "pip", "install", package)
@@ -84,7 +79,7 @@ def leave(code, text):
 
 def command(*arguments):
     """Return a command to type next, quoted for the shell: the Python that runs this, then the arguments."""
-    first = python()
+    first = sys.executable.replace("pythonw.exe", "python.exe")  # IDLE's own on Windows would print nothing
     for name in ("python", "python3"):
         if os.path.normcase(shutil.which(name) or "") == os.path.normcase(first):
             first = name

@@ -19,6 +19,7 @@ import pytest
 from conftest import ROOT
 from PIL import Image, ImageDraw
 
+import backpropagation
 import cnn
 import demo
 import metadata
@@ -113,6 +114,8 @@ def test_inside_it_shows_every_step_with_its_numbers(app):
     step, parts = cnn.forward(pixels, model.read_model(PAPER)), model.parts_of(model.read_model(PAPER))
     for name in ("pixels", "maps_1", "pooled_1", "maps_2", "pooled_2"):
         assert (numbers(inside[name]) == getattr(step, name).ravel()).all()
+    gradient = backpropagation.gradient_of_pixels(step, parts, [1, 0])
+    np.testing.assert_allclose(numbers(inside["speaks"]), ((255 - 2.0 * pixels) * gradient).ravel(), rtol=1e-6)
     for name in ("kernels_1", "kernels_2", "weights"):
         np.testing.assert_allclose(numbers(inside[name]), getattr(parts, name).ravel(), rtol=1e-6)
     assert [inside[name] for name in ("sums", "outputs", "scaled")] == [step.sums, step.outputs, step.scaled]

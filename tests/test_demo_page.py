@@ -458,20 +458,6 @@ def test_on_a_phone_a_tap_enlarges_a_map_and_a_second_one_chooses_the_cell(page)
     page.resize(1200, 800)
 
 
-def test_pixels_that_speak_for_the_answer_make_it_less_probable_when_they_are_inverted(page):
-    page.draw(ZERO)
-    page.best("0")
-    parts, pixels = model.parts_of(model.read_model(PAPER)), np.array(page.inside("pixels"))
-    change = np.array(page.inside("speaks")) / np.where(pixels == 127.5, 1, 255 - 2 * pixels)
-    best = np.abs(change).argsort()[-40:]
-
-    def loss(values):
-        return -math.log(cnn.forward(values.reshape(32, 32), parts).softmax[0])
-
-    slopes = [(loss(pixels + step) - loss(pixels - step)) / 0.1 for step in 0.05 * np.eye(1024)[best]]
-    assert np.corrcoef(change[best], slopes)[0, 1] > 0.95
-
-
 def test_the_drawing_is_kept_while_one_looks_at_the_other_page(page):
     page.draw(ONE)
     share = page.best("1")
