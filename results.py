@@ -135,23 +135,28 @@ def draw(found, window, title, form):
     The trend line is the mean of the dots over 5% of all generations, half of them before and half after each dot. At
     the beginning it takes no more after a dot than there are before it, so that it does not run ahead.
     """
-    height = 3.9 + 0.16 * (len(found) - 1)  # inches, and 6.3 across: as wide as the text of a page
+    height = 3.9 + 0.2 * (len(found) - 1)  # inches, and 6.3 across: as wide as the text of a page
     figure = new_figure(6.3, height, " (the summary above needs none)")
     axes = figure.add_axes((0.1, 0.49 / height, 0.835, 2.89 / height))
     for colour, (name, (generations, means)) in zip(itertools.cycle(COLOURS), found.items()):
         reach = np.minimum(np.arange(len(means)), max(1, round(TREND * len(means) / 2)))
         trend = rolling_mean(means, reach, reach)
         shown = np.linspace(0, len(means) - 1, min(DOTS, len(means))).round().astype(int)
-        about = f"{name}{generations[-1]:,} generations, last value {form.format(means[-1])}"
-        line = f"trend: mean over {TREND:.0%} of all generations"
+        last = f"last value {form.format(means[-1])}"
         if len(found) == 1:
+            line = f"trend: mean over {TREND:.0%} of all generations"
             size = 3 if len(means) > 1000 else 6  # points
             dots = f"previous {window:,} generations"
             axes.plot(generations[shown], means[shown], ".", color="blue", ms=size, mew=0, label=dots)
             axes.plot(generations[shown], trend[shown], color="black", label=line)
         else:
-            axes.plot(generations[shown], trend[shown], color=colour, label=about)
-    axes.set_title(f"{title}: {about if len(found) == 1 else line}", fontsize=10, pad=22 + 11 * (len(found) - 1))
+            axes.plot(generations[shown], trend[shown], color=colour, label=f"{name}{last}")
+    title += (
+        f": {name}{generations[-1]:,} generations, {last}"
+        if len(found) == 1
+        else f", mean over {TREND:.0%} of all generations"
+    )
+    axes.set_title(title, fontsize=10, pad=22 + 14 * (len(found) - 1))  # above the legend
     columns = 2 if len(found) == 1 else 1
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.99), ncol=columns, frameon=False, markerscale=2, fontsize=9)
     axes.set_xlabel("generation")

@@ -108,10 +108,8 @@ def test_several_logs_are_compared_in_one_graph(tmp_path, rows, run_script):
     assert orange > 300  # the second line
     found = {name: (np.arange(1, 251), np.full(250, 0.5)) for name in ("a.log: ", "b.log: ")}
     axes = results.draw_right(found, 100).axes[0]
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
-        f"{name}250 generations, last value 50.0%" for name in found
-    ]
-    assert axes.get_title() == "Right: trend: mean over 5% of all generations"
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [f"{name}last value 50.0%" for name in found]
+    assert axes.get_title() == "Right, mean over 5% of all generations"
 
 
 @pytest.mark.parametrize("change", [{}, {"alpha": 1e-8}, {"output_sum": 10.0}, {"dropout": False}, {"average": True},
