@@ -135,29 +135,26 @@ def draw(found, window, title, form):
     The trend line is the mean of the dots over 5% of all generations, half of them before and half after each dot. At
     the beginning it takes no more after a dot than there are before it, so that it does not run ahead.
     """
+    several = len(found) > 1
     height = 3.9 + 0.2 * (len(found) - 1)  # inches, and 6.3 across: as wide as the text of a page
     figure = new_figure(6.3, height, " (the summary above needs none)")
     axes = figure.add_axes((0.1, 0.49 / height, 0.835, 2.89 / height))
+    title += f", mean over {TREND:.0%} of all generations" if several else ""
     for colour, (name, (generations, means)) in zip(itertools.cycle(COLOURS), found.items()):
         reach = np.minimum(np.arange(len(means)), max(1, round(TREND * len(means) / 2)))
         trend = rolling_mean(means, reach, reach)
         shown = np.linspace(0, len(means) - 1, min(DOTS, len(means))).round().astype(int)
-        last = f"last value {form.format(means[-1])}"
-        if len(found) == 1:
-            line = f"trend: mean over {TREND:.0%} of all generations"
+        line, last = f"trend: mean over {TREND:.0%} of all generations", f"last value {form.format(means[-1])}"
+        if several:
+            axes.plot(generations[shown], trend[shown], color=colour, label=f"{name}{last}")
+        else:
+            title += f": {name}{generations[-1]:,} generations, {last}"
             size = 3 if len(means) > 1000 else 6  # points
             dots = f"previous {window:,} generations"
             axes.plot(generations[shown], means[shown], ".", color="blue", ms=size, mew=0, label=dots)
             axes.plot(generations[shown], trend[shown], color="black", label=line)
-        else:
-            axes.plot(generations[shown], trend[shown], color=colour, label=f"{name}{last}")
-    title += (
-        f": {name}{generations[-1]:,} generations, {last}"
-        if len(found) == 1
-        else f", mean over {TREND:.0%} of all generations"
-    )
     axes.set_title(title, fontsize=10, pad=22 + 14 * (len(found) - 1))  # above the legend
-    columns = 2 if len(found) == 1 else 1
+    columns = 1 if several else 2
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.99), ncol=columns, frameon=False, markerscale=2, fontsize=9)
     axes.set_xlabel("generation")
     axes.set_xlim(0, 1.01 * max(1, *(generations[-1] for generations, _ in found.values())))
