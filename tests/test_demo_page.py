@@ -781,6 +781,7 @@ def test_a_server_that_is_gone_is_said_and_asked_again(page, browser):
 def test_what_the_server_refuses_is_said(page, browser, monkeypatch):
     monkeypatch.setattr(demo, "LARGEST_SIDE", 100)
     page.draw(ONE)
+    wait(lambda: page.run("return !due && !busy && !stroke"))  # a question about half of the stroke is refused, too
     page.status("The server refuses: expected a picture of at most 100 pixels a side.")
     assert "413" in browser.get_log("browser")[0]["message"]
 
