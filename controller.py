@@ -26,8 +26,11 @@ def main():
     return 130 if stopped else 0
 
 
-def parse_options():
-    """Return the command line as arguments of train(). With --resume, the training's own settings are the defaults."""
+def parse_options(words=None):
+    """Return the command line, or other `words`, as arguments of train().
+
+    With --resume, the training's own settings are the defaults.
+    """
     parser = Parser("Train the network, by default exactly as the paper did. Each option that takes no value, except "
                     "--resume, does something that the paper did not.")  # fmt: skip
     parser.argument_default = argparse.SUPPRESS  # an option that is not given does not appear
@@ -57,7 +60,7 @@ def parse_options():
     add("--resume", action="store_true", default=False, help="continue the training of this log; settings that you "
         "leave out stay the same")
     # fmt: on
-    given = vars(parser.parse_args())
+    given = vars(parser.parse_args(words))
     given["metadata_file"] = given.pop("metadata")
     if "model" in given:
         given["model_file"] = given.pop("model")

@@ -75,7 +75,7 @@ def main():
 def ask(model, folder, trim, vary):
     """Return the Answers of a model to the pictures of its labels in a folder."""
     paths, true, outputs, softmax, rng, show = [], [], [], [], np.random.default_rng(1), progress_line(sys.stderr)
-    for path, found, index in pictures_of(model, folder, trim):
+    for path, found, index in pictures_of(model.labels, folder, trim):
         steps = cnn.forward(bent(jittered(found, rng), rng) if vary else found, model)
         paths.append(path)
         true.append(index)

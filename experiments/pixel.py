@@ -24,7 +24,7 @@ def main():
     parser.add_argument("--seed", type=one_or_more, default=1, metavar="N", help="(default: 1)")
     options = parser.parse_args()
     model = parts_of(read_model(options.model))
-    examples = list(pictures_of(model, options.folder))
+    examples = list(pictures_of(model.labels, options.folder))
     np.random.default_rng(options.seed).shuffle(examples)
 
     show, changed, fooled = progress_line(sys.stderr), [], None

@@ -18,7 +18,7 @@ from metadata import find_right
 from model import parts_of, read_model
 from results import PAPER_CROSS_ENTROPY, PAPER_WINDOW, STEADY
 from support.commandline import ROOT, Parser, run
-from training import ALPHA, GENERATIONS
+from training import ALPHA, GENERATIONS, LABELS
 
 SUMS = 100, 10  # the paper's text, and the authors' program
 PAPER_SHARE = 100 * 86 / 101  # percent right
@@ -44,7 +44,7 @@ def main():
     options = parser.parse_args()
     paper = read_model(PAPER_MODEL)
     for folder in (*options.folders, *filter(None, [options.test])):
-        next(pictures_of(paper, folder))  # a mistake is said before the trainings
+        next(pictures_of(LABELS, folder))  # a mistake is said before the trainings
 
     cases = [(folder, total) for folder in options.folders for total in SUMS]
     settings = [{"alpha": ALPHA, "generations": options.generations, "dataset": folder, "output_sum": total}
@@ -90,7 +90,7 @@ def cell(values, form, known):
 def own_figures(paper, folder, output_sum):
     """Return the cross entropy and the percentage right with dropout, and the percentage right without, of a model."""
     model, rng, entropies, dropped, right = parts_of(paper), np.random.default_rng(1), [], [], []
-    for _, pixels, index in pictures_of(paper, folder):
+    for _, pixels, index in pictures_of(model.labels, folder):
         label = np.eye(len(model.labels))[index]
         right.append(cnn.forward(pixels, model, output_sum).softmax.argmax() == index)
         for _ in range(TIMES):

@@ -12,7 +12,7 @@ import numpy as np
 
 from cnn import forward, read_pixels
 from metadata import read_metadata
-from model import labels_of, parts_of
+from model import parts_of
 from support.commandline import progress_line
 from support.files import InputError
 from support.pictures import find_pictures, has_pictures
@@ -32,13 +32,13 @@ def train_all(cases, seeds, measure):
     Returns for each case a list: the result of measure(model, rows of the log) for each seed. `measure` must be a
     function of a module, because the workers are new Pythons.
     """
-    jobs = [{**case, "seed": seed} for case in cases for seed in range(1, seeds + 1)]
+    jobs = [{**case, "seed": seed} for seed in range(1, seeds + 1) for case in cases]
     show, found = progress_line(sys.stderr), []
     with multiprocessing.get_context("spawn").Pool(None, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         for result in pool.imap(functools.partial(train_once, measure), jobs):
             found.append(result)
             show(f"{len(found)} of {len(jobs)} trainings done", last=len(found) == len(jobs))
-    return [found[first : first + seeds] for first in range(0, len(found), seeds)]
+    return [found[number :: len(cases)] for number in range(len(cases))]
 
 
 def train_once(measure, settings):
@@ -49,12 +49,11 @@ def train_once(measure, settings):
         return measure(model, read_metadata(log))
 
 
-def pictures_of(model, folder, trim=False):
-    """Yield (path, pixels (32, 32), the label's index) of every picture of the model's labels in a folder.
+def pictures_of(labels, folder, trim=False):
+    """Yield (path, pixels (32, 32), the label's index) of every picture of these labels in a folder.
 
     Raises InputError if the folder has pictures of none of them.
     """
-    labels = labels_of(model)
     present = [index for index, label in enumerate(labels) if has_pictures(folder, label)]
     if not present:
         raise InputError(f"{folder}: expected a folder of pictures for a label, {' '.join(labels)}, found none")
@@ -66,7 +65,7 @@ def pictures_of(model, folder, trim=False):
 def count_right(model, folder):
     """Return how many pictures of a folder a model gets right, without dropout, and how many there are."""
     parts = parts_of(model)
-    right = [forward(pixels, parts).softmax.argmax() == index for _, pixels, index in pictures_of(model, folder)]
+    right = [forward(pixels, parts).softmax.argmax() == index for _, pixels, index in pictures_of(parts.labels, folder)]
     return int(np.sum(right)), len(right)
 
 

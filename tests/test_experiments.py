@@ -1,7 +1,6 @@
 """experiments/: each prints a table; the counts in it agree with plain counting."""
 
 import multiprocessing
-import os
 import re
 import shutil
 import sys
@@ -13,7 +12,6 @@ from PIL import Image
 
 import cnn
 import model
-import training
 from experiments import evaluate, reproduction, shared, speed
 
 DIGITS = ROOT / "models" / "digits.doc"
@@ -117,18 +115,23 @@ def test_reproduction_measures_the_log_and_the_weights(dataset, tmp_path):
 
 
 @pytest.mark.usefixtures("all_cores")
-@pytest.mark.parametrize("way", ["kernels", "architecture"])
-def test_the_other_trainings_print_a_table_and_draw(dataset, tmp_path, run_script, way):
-    more = {
-        "kernels": ["--output", tmp_path],
-        "architecture": ["--kernels", "2,3", "6,6", "--graph", tmp_path / "a.png"],
-    }
-    done = run_script(f"experiments.{way}", dataset, "--test", dataset, "--seeds", 1, "--generations", 60, *more[way])
+def test_compare_trains_each_way_as_the_controller_does(dataset, tmp_path, run_script):
+    common = ["--dataset", dataset, "--generations", 60]
+    ways = [[], ["--train-kernels", "--kernels", 2, 3]]
+    done = run_script("experiments.compare", "--test", dataset, "--seeds", 2, *common, "+", *ways[0], "+", *ways[1])
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("\n|") == {"kernels": 10, "architecture": 4}[way]
-    assert len(list(tmp_path.glob("*.png"))) == {"kernels": 2, "architecture": 1}[way]
-    if way == "architecture":
-        assert f"| 2, 3 | {50 + 150 + 2 * 76} |" in done.stdout
+    rows = done.stdout.splitlines()[4:]
+    for way, row, weights in zip(ways, rows, ("1,352", f"{50 + 150 + 2 * 76}")):
+        right = []
+        for seed in (1, 2):
+            files = ["--model", tmp_path / "m.doc", "--metadata", tmp_path / "m.log"]
+            run_script("controller.py", *common, *way, "--seed", seed, *files)
+            shown = run_script("experiments.evaluate", tmp_path / "m.doc", dataset).stdout
+            right.append(int(re.search(r"right: (\d) of 8", shown)[1]) / 8)
+        assert f" | {shared.written(100 * np.array(right), '{:.2f}%')} | {weights} | " in row
+    for wrong in (["--test", tmp_path / "nowhere", *common], ["--test", dataset, *common, "+", "--seed", 1]):
+        done = run_script("experiments.compare", *wrong)
+        assert (done.returncode > 0, done.stderr.count("\n"), done.stdout) == (True, 1, "")
 
 
 def test_pixel_counts_the_pixels_that_change_the_answer(dataset, tmp_path, run_script):
@@ -146,15 +149,3 @@ def test_speed_measures_what_is_installed(monkeypatch, capsys):
     shown = capsys.readouterr().out
     assert shown.count("not installed: pip install") == 4
     assert re.search(r"\| last layer: train\(\) / bare arithmetic \| \d+\.\d\d \| 3\.50 \| 2\.50 \|", shown)
-
-
-@pytest.mark.usefixtures("all_cores")
-def test_trainings_on_all_cores_are_those_of_train(dataset, tmp_path):
-    [found] = shared.train_all([{"alpha": 1e-7, "generations": 20, "dataset": os.fspath(dataset)}], 2, first_weight)
-    for seed, weight in zip((1, 2), found):
-        files = tmp_path / "model.doc", tmp_path / "metadata.doc"
-        assert training.train(1e-7, 20, *files, dataset=dataset, seed=seed)[2][0, 0] == weight
-
-
-def first_weight(model, rows):
-    return model[2][0, 0]
