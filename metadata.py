@@ -157,9 +157,8 @@ class Follower:
             self._first = None  # next time it begins again at line 1
             expected = "generation, label, cross entropy, softmax of the first label"
             expected += ", predicted label" if self._columns == 5 else ""
-            raise InputError(
-                f"{self.path}, line {self._line}: expected {expected}, found {line.strip()[:60]!r}"
-            ) from None
+            where = f"{self.path}, line {self._line}"
+            raise InputError(f"{where}: expected {expected}, found {line.strip()[:60]!r}") from None
         return row if whole else None
 
 

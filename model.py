@@ -20,7 +20,7 @@ from support.files import InputError, write_whole
 
 KERNEL = 5  # pixels, a kernel's side
 LAST_MAP = ((SIZE - KERNEL + 1) // 2 - KERNEL + 1) // 2  # 5 values, the side of a map after max pooling 2
-KERNELS = 6, 6  # the paper's numbers of kernels in convolution 1 and 2
+KERNELS = 6, 6  # the numbers of the paper's kernels, below; a training with others: --train-kernels --kernels 12 24
 OUTPUT_SUM = 100  # of a model that names none: the paper's text; its published figures fit 10 (docs/reproduction.md)
 LARGEST_SUM = 1_000_000
 LARGEST = 1e15  # a trained number never comes near it; below it, no sum in the network overflows

@@ -26,6 +26,7 @@ PAPER_CROSS_ENTROPY = 0.1728
 PAPER_RIGHT = "86 of 101, 85.15%"
 
 STEADY = 5000  # generations, enough for a mean that hardly depends on chance
+MOST = 1_000_000_000  # generations of a window
 DOTS = 4000  # dots in a graph, as many as a page can show
 TREND = 0.05  # the share of all generations that the trend line averages
 RATES = 100, 100_000  # generations a second that are possible; otherwise the file's date is wrong, and no time is shown
@@ -39,8 +40,8 @@ def main():
     parser.add_argument("--window", type=int, default=100, metavar="N", help="generations that a dot averages "
         "(default: 100, the paper's)")  # fmt: skip
     options = parser.parse_args()
-    if options.window < 1:
-        parser.error(f"--window: expected 1 or more, found {options.window}")
+    if not 1 <= options.window <= MOST:
+        parser.error(f"--window: expected 1 to {MOST:,}, found {options.window}")
     errors, rights = {}, {}  # {name of the training: (generations, means)}
     for path in options.logs:
         rows, settings = read_metadata(path), read_settings(path)

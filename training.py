@@ -35,12 +35,10 @@ LABELS = "0", "1"
 
 KERNELS_ALPHA = 0.003  # learning rate when all layers are trained; the paper's is too small for that
 RANDOM_KERNELS_ALPHA = 0.007  # the same, from random kernels, as 12 and 24 always are (docs/beyond.md)
+MOST_KERNELS = 1000  # in a layer; more would fill the memory
 JITTER = 12, 0.25, 0.2, 0.2, 1, 1  # at most: degrees, slant, stretch across, stretch down, pixels across, pixels down
-BEND = (
-    0.7,
-    1.3,
-)  # the share of pictures that are bent; how far a point of the grid is moved (standard deviation, pixels)
-STEP = SIZE // 4  # pixels from one point of that grid to the next
+BEND = 0.7, 1.3  # the share of pictures that are bent; standard deviation of a point's move, in pixels
+STEP = SIZE // 4  # pixels from one point of the grid to the next
 GRID = np.stack(np.meshgrid(*[range(0, SIZE + 1, STEP)] * 2), axis=2)  # (5, 5, 2): x and y of each point
 WRITE_EVERY = 0.8  # seconds between two writings of model.doc and metadata.doc
 RECENT = 100  # generations over which the paper takes its mean cross entropy and its share of right answers
@@ -335,7 +333,8 @@ def check_settings(given):
          f"a number above 0, at most {LARGEST_SUM:,}")  # fmt: skip
     need(given["seed"] is None or whole(given["seed"], 0), "seed", "a whole number, 0 or more")
     kernels = given["kernels"]
-    need(len(kernels) == 2 and all(whole(count, 1) for count in kernels), "kernels", "two whole numbers, 1 or more")
+    need(np.shape(kernels) == (2,) and all(whole(count, 1) and count <= MOST_KERNELS for count in kernels), "kernels",
+         f"two whole numbers from 1 to {MOST_KERNELS:,}")  # fmt: skip
     if not given["train_kernels"] and (given["random_kernels"] or tuple(kernels) != KERNELS):
         raise InputError("kernels: the paper's 6 and 6 are set by hand; others need to be trained: --train-kernels")
     labels = list(map(str, given["labels"]))

@@ -59,9 +59,7 @@ def main():
     rows.append(["the paper", "", *("" if known is None else form.format(known) for _, form, known in columns)])
     print(f"{options.generations:,} generations, alpha {ALPHA}, seeds 1 to {options.seeds}\n\n{markdown(rows)}\n")
 
-    rows = [
-        ["the appendix's weights on", "sum", "cross entropy, with dropout", "right, with dropout", "right, without"]
-    ]
+    rows = [["the appendix's weights on", "sum", "cross entropy, with dropout", "right, with dropout", "right without"]]
     for folder, total in cases:
         entropy, dropped, right = own_figures(paper, folder, total)
         rows.append([folder, str(total), f"{entropy:.4f}", f"{dropped:.2f}%", f"{right:.2f}%"])

@@ -32,10 +32,8 @@ from support.pictures import has_pictures, picture_path
 FONT_FOLDERS = ("/usr/share/fonts", "/usr/share/texmf/fonts", "/usr/share/hershey-fonts", "/usr/local/share/fonts",
                 "/Library/Fonts", "/System/Library/Fonts", "C:/Windows/Fonts")  # fmt: skip
 # Families that draw symbols, keys or ornaments where others have digits and letters.
-NO_LETTERS = re.compile(
-    "(?i)dingbat|symbol|initial|keyboard|keyfont|integrals|ornament|emoji|icon|D050000L"
-    "|^(astro|cyril|greek|japan|marker|math|meteo|music|symbolic|timesg$)"
-)
+NO_LETTERS = re.compile("(?i)dingbat|symbol|initial|keyboard|keyfont|integrals|ornament|emoji|icon|D050000L"
+                        "|^(astro|cyril|greek|japan|marker|math|meteo|music|symbolic|timesg$)")  # fmt: skip
 STYLES = [(False, False), (True, False), (False, True), (True, True)]  # (bold, italic): Chars74K has each font in all
 BOLD, ITALIC = re.compile("(?i)bold|black|heavy"), re.compile("(?i)italic|oblique|slant")
 WEIGHTS = re.compile(  # what the names of one family's weights and widths end in
@@ -192,11 +190,6 @@ def open_font(path, labels):
     return (lambda label: None) if unfit else glyph_of
 
 
-def open_fonts(paths, labels):
-    """Yield for each font file its path and the result of open_font()."""
-    return ((path, open_font(path, labels)) for path in paths)
-
-
 def one_case(glyph_of):
     """Tell whether most letters of a font look the same in both cases, or exist in one case only."""
     alike = 0
@@ -271,7 +264,7 @@ def mark(drawing):
     return drawing.label, drawing.picture.tobytes()
 
 
-# Below, `fonts` are what open_fonts() returns. Drawings are returned in dicts by mark().
+# Below, `fonts` are pairs of a path and what open_font() returns. Drawings are returned in dicts by mark().
 
 
 def draw_varied(kinds, labels, per_label, rng):
@@ -280,12 +273,11 @@ def draw_varied(kinds, labels, per_label, rng):
     kinds: lists of fonts, the last one handwriting. The varied ones alternate: one of an ordinary font,
     then HANDS of handwriting.
     """
-    kinds, drawings, show = [list(fonts) for fonts in kinds], {}, progress_line(sys.stderr)
+    drawings, show = {}, progress_line(sys.stderr)
     for done, label in enumerate(labels):
         show(f"{done} of {len(labels)} labels drawn")
-        glyphs = [
-            [(path, glyph) for path, glyph_of in fonts for glyph in [glyph_of(label)] if glyph] for fonts in kinds
-        ]
+        drawn = [[(path, glyph_of(label)) for path, glyph_of in fonts] for fonts in kinds]
+        glyphs = [[(path, glyph) for path, glyph in fonts if glyph] for fonts in drawn]
         plain = (draw_one(path, label, glyph) for path, glyph in itertools.chain(*glyphs))
         cycles = [itertools.cycle(found) for found in glyphs if found]
         turns = itertools.chain.from_iterable(zip(*cycles[:1], *cycles[1:] * HANDS))
@@ -317,14 +309,15 @@ def draw(kinds, held, labels, per_label, rng):
 
     kinds: lists of families, each as find_faces() returns it, as is held. Raises InputError if there are too few fonts.
     """
-    kinds = [open_fonts(choose_faces(families, rng), labels) for families in kinds]
+    kinds = [[(path, open_font(path, labels)) for path in choose_faces(families, rng)] for families in kinds]
     drawings = draw_varied(kinds, labels, per_label, rng)
     counts = Counter(label for label, _ in drawings)
     least = min(counts[label] for label in labels)
     if least < per_label:
         raise InputError(f"--fonts: enough for {least} pictures of each label that differ, expected {per_label}; "
                          "install more, see docs/data.md")  # fmt: skip
-    unseen = draw_held_out(open_fonts([path for _, faces in held for path, _ in faces], labels), labels, drawings)
+    fonts = ((path, open_font(path, labels)) for _, faces in held for path, _ in faces)
+    unseen = draw_held_out(fonts, labels, drawings)
     return list(drawings.values()), list(unseen.values())
 
 
@@ -370,9 +363,8 @@ def draw_list(path, folders):
     with open(path, encoding="utf-8") as file:
         lines = [(number, line.rstrip("\n")) for number, line in enumerate(file, 1) if not line.startswith("#")]
     opened = functools.cache(open_file)
-    found = {
-        name: os.path.join(root, name) for folder in folders for root, _, names in os.walk(folder) for name in names
-    }
+    walked = (place for folder in folders for place in os.walk(folder))
+    found = {name: os.path.join(root, name) for root, _, names in walked for name in names}
     drawings = []
     for number, line in lines:
         where = f"{path}, line {number}"
