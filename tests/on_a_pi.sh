@@ -1,17 +1,23 @@
 #!/usr/bin/env bash
-# The project on an emulated Raspberry Pi 3B (Debian bookworm's own Python, NumPy and Pillow for arm64) beside this
-# machine: training, with Debian's own BLAS and with OpenBLAS, the plug pulled, classifying, evaluating, preprocessing.
+# The project on an emulated Raspberry Pi 3B beside this machine: training, with Debian's own BLAS and with OpenBLAS, the
+# plug pulled, classifying, evaluating, preprocessing. The emulated system is Debian bookworm with its own Python, NumPy
+# and Pillow, of 64 bits, or of 32 bits with ARCH=armhf.
 # Exit code 1 where the two differ.
-# By hand, as root on a Debian x86-64, not in CI:   [PYTHON=python3] [GENERATIONS=20000] tests/on_arm64.sh [FOLDER]
-# FOLDER keeps the emulated system, 300 MB. It takes about 6 minutes; with the paper's GENERATIONS=180834, 35.
+# By hand, as root on a Debian x86-64, not in CI:   [ARCH=arm64] [PYTHON=python3] [GENERATIONS=20000] tests/on_a_pi.sh
+# /var/tmp keeps the emulated system, 300 MB. It takes about 6 minutes; with the paper's GENERATIONS=180834, 35.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-root=$(realpath -m "${1:-/var/tmp/arm64-bookworm}")
+case ${ARCH:=arm64} in
+  arm64) qemu=(qemu-aarch64-static -cpu cortex-a53) triple=aarch64-linux-gnu ;;
+  armhf) qemu=(qemu-arm-static -cpu max) triple=arm-linux-gnueabihf ;;
+  *) echo "ARCH: expected arm64 or armhf, found $ARCH"; exit 2 ;;
+esac
+root=/var/tmp/$ARCH-bookworm
 generations=${GENERATIONS:-20000}
 seeded=(--seed 1 --generations "$generations")
 PYTHON=${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)}
 python=$(realpath -se "$(command -v "$PYTHON" || echo "$PYTHON")")
-if ! type qemu-aarch64-static debootstrap &> /dev/null; then
+if ! type "${qemu[0]}" debootstrap &> /dev/null; then
   echo "first: apt-get install qemu-user-static debootstrap"
   exit 2
 fi
@@ -19,17 +25,17 @@ work=$(mktemp -d)
 trap '{ kill -KILL $(jobs -p) || true; } 2> /dev/null; rm -rf "$work"' EXIT
 
 if [ ! -d "$root" ]; then # unpacked, not set up: only its Python is ever run
-  echo "fetching Debian's packages for arm64 into $root"
+  echo "fetching Debian's packages for $ARCH into $root"
   rm -rf "$root.new"
-  debootstrap --download-only --variant=minbase --arch=arm64 --include=python3,python3-numpy,python3-pil,libopenblas0-pthread \
+  debootstrap --download-only --variant=minbase --arch=$ARCH --include=python3,python3-numpy,python3-pil,libopenblas0-pthread \
     bookworm "$root.new" > "$work/log" || { tail "$work/log"; exit 2; }
   for package in "$root.new"/var/cache/apt/archives/*.deb; do dpkg -x "$package" "$root.new"; done
   rm -r "$root.new/var/cache/apt/archives"
   mv "$root.new" "$root"
 fi
-lib=$root/usr/lib/aarch64-linux-gnu
-pi=(qemu-aarch64-static -cpu cortex-a53 -L "$root" -E PYTHONHOME="$root/usr" # -E: for the emulated program alone
-  -E LD_LIBRARY_PATH="$lib/openblas-pthread:$lib/lapack:$lib:$root/lib/aarch64-linux-gnu" "$root/usr/bin/python3.11")
+lib=$root/usr/lib/$triple
+pi=("${qemu[@]}" -L "$root" -E PYTHONHOME="$root/usr" # -E: for the emulated program alone
+  -E LD_LIBRARY_PATH="$lib/openblas-pthread:$lib/lapack:$lib:$root/lib/$triple" "$root/usr/bin/python3.11")
 own_blas=("${pi[@]/openblas-pthread/blas}") # without libopenblas0-pthread
 pi() { (cd "$work/pi" && "${pi[@]}" "$@"); }
 here() { (cd "$work/here" && "$python" "$@"); }
