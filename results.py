@@ -92,7 +92,7 @@ def training_time(path, generations):
 
 def table(rows, right, labels, as_in_the_paper):
     """Return the lines of a table: all rows, the paper's figures if the settings are the paper's, and each label."""
-    lines = [(f"last {len(rows):,}", "cross entropy", "10^-that", "right"), ("all", *figures_of(rows, right))]
+    lines = [(f"last {len(rows):,}", "cross entropy", "probability", "right"), ("all", *figures_of(rows, right))]
     if as_in_the_paper:
         power = f"{10**-PAPER_CROSS_ENTROPY:.4f}"
         lines.append((f"the paper, last {PAPER_WINDOW}", f"{PAPER_CROSS_ENTROPY}", power, PAPER_RIGHT))
@@ -100,11 +100,14 @@ def table(rows, right, labels, as_in_the_paper):
         of_label = rows["label"] == label
         lines.append((f"label {label}", *figures_of(rows[of_label], right[of_label])))
     width = max(19, *(len(line[0]) for line in lines))
-    return [f"{name:<{width}}  {mean:>13}  {power:>8}  {right}" for name, mean, power, right in lines]
+    return [f"{name:<{width}}  {mean:>13}  {power:>11}  {right}" for name, mean, power, right in lines]
 
 
 def figures_of(rows, right):
-    """Return the mean cross entropy, 10 to the power of minus that, and the number of right answers, as text."""
+    """Return as text the mean cross entropy, the probability of the right label that it stands for, and the right answers.
+
+    The probability is 10^-cross entropy: the geometric mean. The paper gives it as well.
+    """
     if not len(rows):
         return "-", "-", "none seen"
     mean, count = rows["cross_entropy"].mean(), np.count_nonzero(right)

@@ -121,7 +121,7 @@ def test_the_papers_figures_stand_beside_its_own_settings_only(tmp_path, rows, d
     settings = {**training.read_settings(files[1]), **change}
     read = np.resize(metadata.read_metadata(write_log(files[1], rows)), results.PAPER_GENERATIONS)
     right = metadata.find_right(read)
-    shown = "the paper, last 101         0.1728    0.6717  86 of 101, 85.15%"
+    shown = "the paper, last 101         0.1728       0.6717  86 of 101, 85.15%"
     assert (shown in results.summary(files[1], read, right, settings)) is (not change)
     assert "the paper" not in results.summary(files[1], read[1:], right[1:], settings)
     assert "the paper" not in results.summary(files[1], read, right, {})
