@@ -104,9 +104,9 @@ def table(rows, right, labels, as_in_the_paper):
 
 
 def figures_of(rows, right):
-    """Return as text the mean cross entropy, the probability of the right label that it stands for, and the right answers.
+    """Return as text the mean cross entropy, the probability of the right label that it means, and the right answers.
 
-    The probability is 10^-cross entropy: the geometric mean. The paper gives it as well.
+    As in the paper, the probability is 10^-cross entropy.
     """
     if not len(rows):
         return "-", "-", "none seen"

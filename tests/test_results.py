@@ -75,7 +75,7 @@ def test_the_summary_and_the_graphs(tmp_path, rows, dataset, run_script):
             mean = sum(row[1] for row in of_label) / len(of_label)
             right = sum(row[0] == row[3] for row in of_label)
             share = f"{right} of {len(of_label)}, {100 * right / len(of_label):.1f}%"
-            assert f"{mean:.4f}    {10**-mean:.4f}  {share}" in line
+            assert f"{mean:.4f}       {10**-mean:.4f}  {share}" in line
     assert "the paper" not in done.stdout
     for name in ("cross_entropy.png", "right.png"):
         picture = pixels(tmp_path / name)
