@@ -68,5 +68,6 @@ def test_every_option_named_exists(run_script):
                 continue
             options = set(re.findall(r"(?<!\S)--[a-z][\w-]*", words)) - {"--no-install-recommends"}
             if options:
-                helps[script] = helps.get(script) or run_script(script, "--help", cwd=ROOT).stdout
+                scripts = [script] if script != "experiments.compare" else [script, "controller.py"]
+                helps[script] = helps.get(script) or "".join(run_script(name, "--help").stdout for name in scripts)
                 assert not {option for option in options if option not in helps[script]}, f"{page}: {script}"
