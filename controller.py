@@ -11,7 +11,7 @@ import time
 
 import training
 from model import KERNELS
-from support.commandline import Parser, command, duration, ours, pip_install, progress_line, run, share
+from support.commandline import Parser, command, duration, install, ours, progress_line, run, share
 from support.pictures import find_pictures
 
 
@@ -121,7 +121,7 @@ class Screen:
             print(f"last {len(self.recent)} generations, {tried}: {', '.join(quality(self.recent))}")
         print(f"written: {model} (the model), {log} (a line for each generation)")
         if importlib.util.find_spec("matplotlib") is None:
-            print("for graphs, first:  ", pip_install("matplotlib"))
+            print("for graphs, first:  ", install("matplotlib"))
         print("draw its graphs:    ", command(ours("results.py"), log))
         example = find_pictures(options.get("dataset", "dataset"), options.get("labels", training.LABELS)[0])[0]
         print("classify a picture: ", command(ours("cnn.py"), example, "--model", model))

@@ -39,7 +39,7 @@ import preprocessing
 from backpropagation import gradient_of_pixels
 from metadata import Follower, find_right, read_header
 from model import parts_of, read_model
-from support.commandline import ROOT, Parser, command, explain, ours, pip_install, run
+from support.commandline import ROOT, Parser, command, explain, install, ours, run
 from support.files import InputError, check_regular
 from support.ink import find_ink
 from support.pictures import find_pictures
@@ -409,8 +409,7 @@ def make_server(app, host, port):
         return waitress.create_server(app, host=address[0], port=port, threads=8, channel_timeout=LIMIT, ident=None,
                                       max_request_body_size=DRAINED)  # fmt: skip
     except ImportError:
-        ways = f"{pip_install('waitress')}, or sudo apt install python3-waitress"
-        raise InputError(f"--host {host}: serving other machines needs waitress; install it with {ways}") from None
+        raise InputError(f"--host {host}: other machines are served by waitress: {install('waitress')}") from None
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "not an address"
         raise InputError(f"{host}, port {port}: {reason}; choose another --host or --port") from None

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 
 from support.files import InputError
@@ -23,8 +24,11 @@ def script_name():
     return spec.name if spec else os.path.basename(sys.argv[0])
 
 
-def pip_install(package):
-    """Return the command that installs a package for the Python that runs this."""
+def install(package):
+    """Return the command that installs a package for the Python that runs this. Debian's own Python refuses pip."""
+    refuses = os.path.exists(os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED"))
+    if refuses and sys.prefix == sys.base_prefix:
+        return f"sudo apt install python3-{package}"
     return command("-m", "pip", "install", package)
 
 

@@ -3,7 +3,7 @@
 import io
 import warnings
 
-from support.commandline import pip_install
+from support.commandline import install
 from support.files import InputError, write_whole
 
 
@@ -15,8 +15,7 @@ def new_figure(width, height, note=""):
             import matplotlib  # noqa: PLC0415, an extra
             from matplotlib.figure import Figure  # noqa: PLC0415, an extra
     except ImportError:
-        ways = f"{pip_install('matplotlib')}, or sudo apt install python3-matplotlib"
-        raise InputError(f"the graphs need matplotlib; install it with {ways}{note}") from None
+        raise InputError(f"the graphs need matplotlib: {install('matplotlib')}{note}") from None
     matplotlib.rcdefaults()  # a user's own settings, such as usetex, must not break a graph
     return Figure((width, height))
 

@@ -17,10 +17,7 @@ from sources.fonts import FONT_FOLDERS, find_faces
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 signal.signal(signal.SIGINT, signal.default_int_handler)  # started in the background, Ctrl-C would be ignored below
-MATPLOTLIB = (
-    f"the graphs need matplotlib; install it with {sys.executable} -m pip install matplotlib, or sudo apt install "
-    "python3-matplotlib"
-)
+MATPLOTLIB = f"the graphs need matplotlib: {sys.executable} -m pip install matplotlib"
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from conftest import ROOT
 import controller
 import metadata
 import training
+from support.commandline import install
 
 
 def test_it_trains_and_says_what_it_wrote_and_how_good_it_was(dataset, tmp_path, run_script):
@@ -136,3 +137,12 @@ def test_a_script_can_be_run_twice_in_one_shell(dataset, tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("3 in all") == 2
+
+
+def test_debians_own_python_is_told_to_use_apt(tmp_path, monkeypatch):
+    (tmp_path / "EXTERNALLY-MANAGED").touch()
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
+    monkeypatch.setattr("sys.prefix", "a virtual environment")
+    assert install("matplotlib").endswith(" -m pip install matplotlib")
+    monkeypatch.setattr("sys.prefix", sys.base_prefix)
+    assert install("matplotlib") == "sudo apt install python3-matplotlib"
