@@ -50,7 +50,8 @@ def draw(steps, model, about):
     top = 0.15
     for text, images, colours, limits in (
         ("input: 32x32 pixels", [steps.pixels], "gray", (0, 255)),
-        (f"convolution 1: {count_1} kernels of 5x5 (blue is above 0, red below it)", kernels_1, SIGNED, around_0(kernels_1)),
+        (f"convolution 1: {count_1} kernels of 5x5 (blue is above 0, red below it)", kernels_1, SIGNED,
+         around_0(kernels_1)),
         (f"their result after ReLU: {count_1} maps of 28x28 (dark is 0)", steps.maps_1, SIZES, (0, None)),
         (f"max pooling 1: {count_1} maps of 14x14", steps.pooled_1, SIZES, (0, None)),
         (f"convolution 2: {count_2} kernels, each with 5x5 weights for each of the {count_1} maps", kernels_2, SIGNED,
