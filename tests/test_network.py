@@ -1,6 +1,7 @@
 """network.py: the place of each weight, the page as a file."""
 
 import os
+import shutil
 import sys
 
 import numpy as np
@@ -16,7 +17,7 @@ CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 PAPER = ROOT / "models" / "paper.doc"
 
 
-@pytest.mark.parametrize("count", [1, 3, 6, 12, 48])
+@pytest.mark.parametrize("count", [1, 6, 48])
 def test_a_sheet_keeps_each_map_whole(rng, count):
     maps = rng.random((count, 5, 5))
     sheet = network.sheet(maps)
@@ -28,7 +29,7 @@ def test_a_sheet_keeps_each_map_whole(rng, count):
     assert np.isfinite(sheet).sum() == count * 25
 
 
-@pytest.mark.parametrize(("count", "kernels"), [(2, (6, 6)), (10, (12, 24)), (62, (6, 6)), (62, (16, 48)), (3, (1, 2))])
+@pytest.mark.parametrize(("count", "kernels"), [(2, (6, 6)), (62, (16, 48)), (3, (1, 2))])
 def test_a_page_shows_every_map_and_every_label(rng, count, kernels):
     made = model.start_model(CHARACTERS[:count], rng, train_kernels=True, kernels=kernels)
     picture = rng.integers(256, size=(32, 32)).astype(np.uint8)
@@ -48,13 +49,14 @@ def test_a_page_shows_every_map_and_every_label(rng, count, kernels):
         assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 
-def test_a_page_as_a_file_with_labels_of_any_kind(tmp_path, rng, run_script):
-    Image.new("L", (300, 200), 255).save(tmp_path / "$white$.png")
+def test_a_page_as_a_file_with_labels_of_any_kind(dataset, tmp_path, rng, run_script):
+    shutil.copy(dataset / "1" / "img002-00001.png", tmp_path / "$one$.png")
     made = model.start_model(["$x$", "\u4e00", "a-long-label", "_"], rng)
     model.write_model(made, tmp_path / "model.doc")
-    done = run_script("network.py", "$white$.png", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "written: network.png\n"
+    for name, more in (("network.png", []), ("trimmed.png", ["--trim", "--output", "trimmed.png"])):
+        done = run_script("network.py", "$one$.png", *more, cwd=tmp_path)
+        assert (done.stderr, done.stdout) == ("", f"written: {name}\n")
+    assert (tmp_path / "network.png").read_bytes() != (tmp_path / "trimmed.png").read_bytes()
     with Image.open(tmp_path / "network.png") as page:
         assert (page.format, page.size) == ("PNG", (2200, 1630))
         pixels = np.asarray(page.convert("RGB")).astype(int)
@@ -74,14 +76,6 @@ def test_names_that_are_no_utf_8_are_drawn(tmp_path, run_script):
         file.write("1.0\n1\n\n\n1 0 0.5 0.5 0\n")
     done = run_script("results.py", log, "--output", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_the_papers_model_with_and_without_trim(dataset, tmp_path, run_script):
-    for name, more in (("whole.png", []), ("trimmed.png", ["--trim"])):
-        done = run_script("network.py", dataset / "1" / "img002-00001.png", "--model", PAPER,
-                          "--output", tmp_path / name, *more)  # fmt: skip
-        assert done.returncode == 0, done.stderr
-    assert (tmp_path / "whole.png").read_bytes() != (tmp_path / "trimmed.png").read_bytes()
 
 
 def test_without_matplotlib_one_line(tmp_path, run_script):

@@ -101,8 +101,9 @@ def test_the_dots_are_where_the_means_are(rows):
 
 def test_several_logs_are_compared_in_one_graph(tmp_path, rows, run_script):
     logs = [write_log(tmp_path / name, some) for name, some in (("a.log", rows), ("b.log", rows[:200]))]
-    done = run_script("results.py", *logs, "--output", tmp_path)
-    assert done.returncode == 0, done.stderr
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\n")  # a user's own settings break nothing
+    done = run_script("results.py", *logs, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
     assert all(f"{log}: {count} generations" in done.stdout for log, count in zip(logs, (250, 200)))
     orange = (np.abs(pixels(tmp_path / "cross_entropy.png") - (255, 140, 0)).max(axis=2) < 20).sum()
     assert orange > 300  # the second line
@@ -135,7 +136,7 @@ def test_a_duration_that_makes_no_sense_is_left_out(tmp_path, rows, seconds, kno
     assert found == (pytest.approx(seconds) if known else None)
 
 
-@pytest.mark.parametrize("count", [1, 2, 10, 100, 101])
+@pytest.mark.parametrize("count", [1, 101])
 def test_short_logs(tmp_path, rows, run_script, count):
     log = write_log(tmp_path / "a log.doc", rows[:count])
     log.write_bytes(log.read_bytes() + b"%d 0 0.2" % (count + 1))  # being written
@@ -175,10 +176,3 @@ def test_a_log_that_cannot_be_drawn_is_one_line(tmp_path, run_script, content):
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert done.stderr.startswith("results.py: metadata.doc")
     assert not list(tmp_path.glob("*.png"))
-
-
-def test_a_users_own_matplotlibrc_breaks_nothing(tmp_path, rows, run_script):
-    write_log(tmp_path / "metadata.doc", rows)
-    (tmp_path / "matplotlibrc").write_text("text.usetex: True\n")
-    done = run_script("results.py", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
