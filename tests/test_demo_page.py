@@ -367,14 +367,11 @@ def test_the_keyboard_reaches_every_cell_and_each_step_adds_up(page):
         while page.browser.switch_to.active_element != canvas:
             page.press(Keys.TAB)
         assert page.run("return cell.step") == index
-        page.press(Keys.ARROW_LEFT * 60 + Keys.ARROW_UP * 90)
+        across, down, last = 2 * sizes[index], 3 * sizes[index], sizes[index] - 1  # six maps stand in three rows
+        page.press(Keys.ARROW_LEFT * across + Keys.ARROW_UP * down)
         assert page.run("return [cell.map, cell.row, cell.column]") == [0, 0, 0]
-        page.press(Keys.ARROW_RIGHT * 60 + Keys.ARROW_DOWN * 90)
-        assert page.run("return [cell.map, cell.row, cell.column]") == [
-            maps[index] - 1,
-            sizes[index] - 1,
-            sizes[index] - 1,
-        ]
+        page.press(Keys.ARROW_RIGHT * across + Keys.ARROW_DOWN * down)
+        assert page.run("return [cell.map, cell.row, cell.column]") == [maps[index] - 1, last, last]
         assert page.element("cell").text.startswith(canvas.accessible_name.split(",")[0])
     said = page.element("cell").text
     assert said.startswith("Outputs, output 1: ")

@@ -10,7 +10,7 @@ from photos import FONTS, KINDS, photos
 
 import cnn
 from model import read_model
-from preprocessing import open_picture
+from preprocessing import fit_ink, open_picture
 from support.ink import find_ink
 
 
@@ -22,7 +22,8 @@ def test_photos_are_right_or_in_doubt():
     model, right, doubtful, wrong = read_model(ROOT / "models" / "digits.doc"), Counter(), Counter(), Counter()
     for kind, digit, data in photos():
         picture, _ = open_picture(io.BytesIO(data))
-        is_right, is_doubtful = next(iter(cnn.classify(picture, model, trim=True))) == digit, find_ink(picture)[1]
+        ink, is_doubtful = find_ink(picture)
+        is_right = next(iter(cnn.classify(fit_ink(ink), model))) == digit  # as classify() with trim
         right[kind] += is_right
         doubtful[kind] += is_doubtful
         wrong[kind] += not is_right and not is_doubtful
