@@ -43,7 +43,7 @@ def missing(what):
 
 
 def wait(condition, explain=str):
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < end, explain()
         time.sleep(0.02)
