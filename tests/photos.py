@@ -98,7 +98,7 @@ def written(digit, height, pen, middle, rng):
 
 def spoilt(picture, kind, rng):
     """Return the picture (600, 800, 3) with a shadow, or with something beside the paper."""
-    x, y = np.meshgrid(np.linspace(0, 1, WIDTH), np.linspace(0, 1, HEIGHT))
+    x, y = np.linspace(0, 1, WIDTH), np.linspace(0, 1, HEIGHT)[:, np.newaxis]
     angle, depth = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.6)
     across = (x - 0.5) * np.cos(angle) + (y - 0.5) * np.sin(angle)  # the distance from the middle, one way
     if kind == "sharp shadow":
