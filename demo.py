@@ -335,9 +335,6 @@ def check_sender(environ, hosts):
         raise RequestError(403, "expected a request by this machine's name or address")
     if environ.get("HTTP_ORIGIN", f"http://{host}").lower() != f"http://{host}":
         raise RequestError(403, "expected a request from this server's own page")
-    followed_link = environ.get("HTTP_SEC_FETCH_MODE") == "navigate" and environ["REQUEST_METHOD"] == "GET"
-    if environ.get("HTTP_SEC_FETCH_SITE", "none") not in ("none", "same-origin") and not followed_link:
-        raise RequestError(403, "expected a request from this server's own page")
 
 
 def is_address(name):

@@ -36,7 +36,7 @@ def import_pictures(sources, dataset, labels=None, per_label=None, trim=False):
     labels: None takes all that are there. per_label: so many of each. trim: cut each picture to its ink first. Pictures
     that are in the data set already are skipped. One that cannot be read is left out and named on stderr. Returns
     ({label: number}, number written, number unreadable). Raises InputError, before anything is written, for an archive
-    that is none, damaged or unsafe, for a label that no archive has, and for two pictures of one name.
+    that is none or damaged, for a label that no archive has, and for two pictures of one name.
     """
     with contextlib.ExitStack() as stack:
         found = {}  # {label: [(kind, name, function that reads it)]}
@@ -89,7 +89,7 @@ def write_pictures(chosen, dataset, trim):
 def open_source(path):
     """Give the files of an archive or folder: pairs of a name and a function that returns its bytes.
 
-    Nothing is unpacked under a member's own name. Even so, an archive with an unsafe member is refused as a whole.
+    Nothing is unpacked, so no name in an archive can lead out of the data set. Links and devices are passed over.
     """
     if os.path.isdir(path):
         yield [(file.as_posix(), file.read_bytes) for file in sorted(pathlib.Path(os.path.abspath(path)).rglob("*"))]
@@ -99,31 +99,19 @@ def open_source(path):
             if zipfile.is_zipfile(path):
                 archive = stack.enter_context(zipfile.ZipFile(path))
                 members = {info.filename: info for info in archive.infolist() if not info.is_dir()}
-                unsafe = [name for name in members if is_unsafe(name)]
                 read = archive.read
             else:
                 stream = stack.enter_context(gzip.open(path))
                 archive = stack.enter_context(tarfile.open(fileobj=stream))
-                listed = archive.getmembers()
+                members = {info.name: info for info in archive.getmembers() if info.isfile()}
                 while stream.read(BLOCK):  # to the end, where gzip compares its checksum: nothing is cut off
                     pass
-                unsafe = [info.name for info in listed
-                          if is_unsafe(info.name) or not (info.isfile() or info.isdir())]  # fmt: skip
-                members = {info.name: info for info in listed if info.isfile()}
                 read = lambda info: archive.extractfile(info).read()  # noqa: E731
         except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError, ValueError, zlib.error) as error:
             if getattr(error, "errno", None) is not None:
                 raise  # the file is missing or may not be read: the system's own words say it
             raise InputError(f"{path}: {EXPECTED}, undamaged ({error}); download it again") from None
-        if unsafe:
-            raise InputError(f"{path}: {unsafe[0]!r} leads out of its folder or is a link or device; it is refused")
         yield [(name, lambda info=info: read(info)) for name, info in members.items()]
-
-
-def is_unsafe(name):
-    """Tell whether the name of a member of an archive leads out of the archive's folder."""
-    name = name.replace("\\", "/")
-    return name.startswith("/") or bool(re.match("[A-Za-z]:", name)) or ".." in name.split("/")
 
 
 def main():
