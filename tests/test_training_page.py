@@ -127,7 +127,6 @@ def test_axe_finds_nothing_and_it_fits(page, trained, dark, width):
     wait(lambda: page.run("return dots.length") == 300)
     assert page.axe() == []
     assert page.run("return document.documentElement.scrollWidth") <= width
-    page.resize(1200, 800)
 
 
 def test_everything_is_reached_by_tab(page, trained):
