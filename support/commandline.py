@@ -58,10 +58,12 @@ def run(main):
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # for characters that the screen does not have
         try:
-            sys.exit(main())
+            code = main()
         finally:
             if sys.stdout:  # it is None if it was closed before the start
                 sys.stdout.flush()
+        if code:  # otherwise Thonny and IDLE, which run scripts in their shell, can go on
+            sys.exit(code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes stdout once more at its end
         with contextlib.suppress(OSError):
