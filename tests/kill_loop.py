@@ -1,45 +1,40 @@
-"""Start a training, kill it without warning, look at its files, go on: again and again. Run by test_resume.py.
+"""Train, kill without warning, look at the files, go on, again and again: python kill_loop.py FOLDER SECONDS SETTINGS.
 
-python kill_loop.py FOLDER KILLS SECONDS [--train-kernels]: FOLDER holds dataset/; prints, for each kill,
-the generations to do again
+Run by test_resume.py. FOLDER holds dataset/, SETTINGS are JSON. For each kill it prints the generations to do again.
 """
 
+import json
 import os
+import pathlib
 import random
 import signal
 import sys
 import time
 
+from test_resume import LOG, train
+
 import metadata
 import model
 import training
 
-folder, kills, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-more = {"train_kernels": True, "jitter": True} if "--train-kernels" in sys.argv else {}
+folder, settings = pathlib.Path(sys.argv[1]), json.loads(sys.argv[3])
 training.WRITE_EVERY = 0.005  # seconds: more writing, so that more kills meet a write
-os.chdir(folder)
-random.seed(1)
-until = time.monotonic() + seconds
-resume = os.path.exists("metadata.doc.resume")
-for _ in range(kills):
+until, resume = time.monotonic() + float(sys.argv[2]), False
+while time.monotonic() < until:
     told, tell = os.pipe()
     child = os.fork()
     if not child:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, the child is killed
-        settings = {"seed": 6, "resume": resume, "progress": lambda *_, tell=tell: os.write(tell, b"."), **more}
-        training.train(0.003 if more else 1e-7, 10**9, "model.doc", "metadata.doc", **settings)
-    os.read(told, 1)  # it trains now
-    os.close(told)
+        train(folder, 10**9, resume=resume, progress=lambda *_, tell=tell: os.write(tell, b"."), **settings)
     os.close(tell)
+    assert os.read(told, 1), "the training ended before it was killed"
+    os.close(told)
     time.sleep(random.random() * 0.06)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     resume = True
-    rows = metadata.read_metadata("metadata.doc")
+    rows = metadata.read_metadata(folder / LOG)
     assert rows["generation"].tolist() == list(range(1, len(rows) + 1))
-    assert len(model.read_model("model.doc")) == 5
-    kept = training.read_state("metadata.doc")["generation"]
+    assert len(model.read_model(folder / "model.doc")) == 5
+    kept = training.read_state(folder / LOG)["generation"]
     assert kept <= len(rows)
     print(len(rows) - kept)
-    if time.monotonic() > until:
-        break
