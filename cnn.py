@@ -132,7 +132,8 @@ def read_pixels(picture, trim=False):
 def check_pixels(array):
     """Raise InputError unless an array is a picture: (32, 32) or (32, 32, 3), numbers from 0 to 255."""
     if array.shape not in ((SIZE, SIZE), (SIZE, SIZE, 3)):
-        raise InputError(f"expected a picture's array of shape (32, 32) or (32, 32, 3), found {array.shape}")
+        raise InputError(f"expected a picture's array of shape (32, 32) or (32, 32, 3), found {array.shape}; "
+                         "if it is larger, give PIL.Image.fromarray() of it")  # fmt: skip
     if array.dtype.kind not in "iuf":
         raise InputError(f"expected a picture's array of numbers, found {array.dtype}")
     low, high = 0 if array.dtype.kind == "u" else array.min(), array.max()
