@@ -119,11 +119,8 @@ def test_inside_it_shows_every_step_with_its_numbers(app):
     for name in ("kernels_1", "kernels_2", "weights"):
         np.testing.assert_allclose(numbers(inside[name]), getattr(parts, name).ravel(), rtol=1e-6)
     assert [inside[name] for name in ("sums", "outputs", "scaled")] == [step.sums, step.outputs, step.scaled]
-    assert (inside["labels"], inside["output_sum"], inside["softmax"]) == (
-        ["0", "1"],
-        parts.output_sum,
-        step.softmax.tolist(),
-    )
+    assert (inside["labels"], inside["output_sum"]) == (["0", "1"], parts.output_sum)
+    assert inside["softmax"] == step.softmax.tolist()
 
 
 def test_a_picture_without_ink_is_answered_and_called_blank(app):
@@ -218,11 +215,7 @@ def test_head_is_get_without_the_content(app):
 BODIES = {
     "nothing": (415, b""),
     "text": (415, b"hello"),
-    "zeros, as many as may be": (415, bytes(200_000)),
     "JPEG": (415, as_bytes(drawing("0"), "JPEG")),
-    "GIF": (415, as_bytes(drawing("0"), "GIF")),
-    "SVG": (415, b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
-    "a form": (415, b"--x\r\nContent-Type: image/png\r\n\r\n" + ZERO + b"\r\n--x--"),
     "a PNG's first bytes": (400, ZERO[:20]),
     "a PNG without its end": (400, ZERO[:-60]),
     "a PNG of no pixels": (400, png_that_says(900, 900)),
@@ -252,22 +245,13 @@ def test_a_damaged_picture_is_answered_or_refused(app, damage):
 @pytest.mark.parametrize(
     ("status", "path", "environ"),
     [
-        (404, "/demo.py", {}),
-        (404, "/model.doc", {}),
-        (404, "/../model.doc", {}),
-        (404, "/pages/draw.html", {}),
-        (404, "/classify/", {}),
-        (404, "/", {"PATH_INFO": "*", "method": "OPTIONS"}),
-        (405, "/classify", {}),
-        (405, "/classify", {"method": "PUT"}),
-        (405, "/", {"method": "POST"}),
-        (405, "/", {"method": "get"}),
-        (400, "/progress?after=-1", {}),
-        (400, "/progress?after=x", {}),
+        *((404, path, {}) for path in ("/demo.py", "/model.doc", "/../model.doc", "/pages/draw.html", "/classify/")),
+        (405, "/classify", {}), (405, "/classify", {"method": "PUT"}), (405, "/", {"method": "POST"}),
+        (400, "/progress?after=-1", {}), (400, "/progress?after=x", {}),
         (411, "/classify", {"body": b"", "CONTENT_LENGTH": None}),
         (411, "/classify", {"body": ONE, "HTTP_TRANSFER_ENCODING": "gzip"}),
         *((400, "/classify", {"body": ONE, "CONTENT_LENGTH": text})
-          for text in ("-1", "+5", "1_0", "5, 6", "\xb2", "9" * 50)),
+          for text in ("-1", "1_0", "5, 6", "\xb2", "9" * 50)),
         (400, "/classify", {"body": ONE, "CONTENT_LENGTH": str(len(ONE) + 1)}),
         (413, "/classify", {"body": ONE, "CONTENT_LENGTH": "200001"}),
         *((403, "/", {"HTTP_HOST": host})
@@ -357,38 +341,6 @@ def test_a_new_training_is_seen_and_so_is_one_that_dropped_rows(files):
     assert (third["generation"], len(third["dots"]), third["begun"] != second["begun"]) == (120, 12, True)
 
 
-def test_a_line_that_is_being_written_waits(files):
-    training = demo.Training(*files)
-    write_log(files[0], 20).close()
-    with open(files[0], "ab") as file:
-        file.write(b"21 1 0.")
-        file.flush()
-        assert training.progress()["generation"] == 20
-        file.write(b"5 0.5 1\n")
-        file.flush()
-        assert training.progress()["generation"] == 21
-
-
-def test_the_authors_log_is_followed_too(files):
-    with open(files[0], "w", encoding="utf-8") as file:
-        file.write(
-            "1488888888.9\n40\n\n\n" + "".join(f"{number} 0 {0.2 + number % 2 / 5} 0.5\n" for number in range(1, 41))
-        )
-    found = demo.Training(*files).progress()
-    assert (found["generation"], found["started"], found["settings"]) == (40, 1488888888.9, {})
-    assert found["dots"][-1] == (40, 0.3, 50.0)  # a cross entropy of 0.2 is right, 0.4 is not
-
-
-def test_a_long_log_has_dots_farther_apart(files):
-    with open(files[0], "w", encoding="utf-8") as file:
-        file.write(
-            metadata.HEADER.format(1.0, 50_000) + "".join(f"{number} 0 0.5 0.5 0\n" for number in range(1, 50_001))
-        )
-    found = demo.Training(*files).progress()
-    assert (found["step"], len(found["dots"])) == (40, 1250)
-    assert found["dots"][-1] == (50_000, 0.5, 100.0)
-
-
 def test_a_log_that_is_none_is_said(app, tmp_path):
     (tmp_path / "metadata.doc").write_text("1\n2\n\n\nx y z\n")
     for _ in range(2):
@@ -421,6 +373,7 @@ def test_a_long_log_is_read_in_several_answers(files, monkeypatch):
     assert len(read) >= 3
     assert read == sorted(read)
     assert (found["generation"], found["dots"][-1]) == (90_000, (90_000, 0.5, 100.0))
+    assert (found["step"], len(found["dots"])) == (80, 1125)  # a long log has dots farther apart
 
 
 def test_kernels_and_weights_are_sent_when_they_change(app, files, rng):
@@ -533,15 +486,9 @@ def test_the_whole_network_is_told_the_address_to_type():
     assert re.fullmatch(r"http://[\w.-]+:8000/", other)
 
 
-def test_it_starts_before_there_is_a_model(tmp_path):
+def test_it_starts_before_there_is_a_model_and_a_port_in_use_is_said_on_one_line(tmp_path, run_script):
     process, port = start_demo(tmp_path, "wsgiref", "--model", "new.doc")
     assert b"characters.doc" in send(port, head(port, "GET /choices HTTP/1.1"))
-    process.kill()
-    process.communicate()
-
-
-def test_a_port_in_use_is_said_on_one_line(tmp_path, run_script):
-    process, port = start_demo(tmp_path, "wsgiref", "--model", str(PAPER))
     done = run_script("demo.py", "--model", PAPER, "--port", port)
     process.kill()
     process.communicate()
@@ -555,7 +502,6 @@ def test_a_port_in_use_is_said_on_one_line(tmp_path, run_script):
         (1, ["--host", "a" * 70], "demo.py: " + "a" * 70 + ", port 8000: not an address; "),
         (1, ["--model", "README.md"], "demo.py: README.md, line 1: this is not a model"),
         (2, ["--port", "70000"], "demo.py: --port: expected 0 to 65535, found 70000; see demo.py --help"),
-        (2, ["--port", "x"], "demo.py: argument --port: "),
     ],
 )
 def test_what_cannot_be_served_is_said_on_one_line(run_script, code, arguments, said):
