@@ -10,41 +10,15 @@ from conftest import ROOT, SHARED
 from PIL import Image, ImageDraw, ImageOps, features
 
 import preprocessing
-import sources.fonts
-from sources.fonts import (
-    DRAWN_AT,
-    GLYPH,
-    LEAN,
-    MISSING,
-    PEN,
-    TRIMMED,
-    WIDEST,
-    choose_variation,
-    cut_glyph,
-    draw,
-    draw_list,
-    draw_one,
-    draw_varied,
-    find_faces,
-    height_of,
-    mark,
-    one_case,
-    open_file,
-    open_font,
-    place,
-    split_families,
-    stroke_of,
-    vary,
-    with_pen,
-)
+from sources import fonts as source
 from support import pictures
 
 
 @pytest.fixture
 def glyph():
     """A ring, as a varied glyph is."""
-    image = Image.new("L", (48, GLYPH), "white")
-    ImageDraw.Draw(image).ellipse((0, 0, 47, GLYPH - 1), outline="black", width=9)
+    image = Image.new("L", (48, source.GLYPH), "white")
+    ImageDraw.Draw(image).ellipse((0, 0, 47, source.GLYPH - 1), outline="black", width=9)
     return image
 
 
@@ -57,42 +31,27 @@ def ink_of(picture, darker_than=128):
 
 
 def test_a_font_has_the_glyphs_that_differ_from_all_others(monkeypatch, glyph):
-    narrow = glyph.resize((20, GLYPH))
-    shapes = {MISSING: narrow, "0": glyph, "1": glyph.rotate(45), "2": narrow, "3": None}
+    narrow = glyph.resize((20, source.GLYPH))
+    shapes = {source.MISSING: narrow, "0": glyph, "1": glyph.rotate(45), "2": narrow, "3": None}
     shapes.update({"4": glyph.transpose(Image.ROTATE_90), "5": glyph.transpose(Image.ROTATE_90)})
-    monkeypatch.setattr(sources.fonts.ImageFont, "truetype", lambda path, size: None)
-    monkeypatch.setattr(sources.fonts, "cut_glyph", lambda font, character: shapes[character])
-    glyph_of = open_font("a.ttf", "012345")
+    monkeypatch.setattr(source.ImageFont, "truetype", lambda path, size: None)
+    monkeypatch.setattr(source, "cut_glyph", lambda font, character: shapes[character])
+    glyph_of = source.open_font("a.ttf", "012345")
     assert [glyph_of(label) for label in "012345"] == [shapes["0"], shapes["1"], None, None, None, None]
-    assert open_font("a.ttf", "04")("4") is shapes["4"]
+    assert source.open_font("a.ttf", "04")("4") is shapes["4"]
 
 
 def test_a_font_of_capitals_is_noticed(fonts, glyph, monkeypatch):
-    assert one_case(lambda label: glyph)
-    assert one_case(lambda label: glyph if label.isupper() else None)
-    paths = [faces[0][0] for _, faces in find_faces([fonts])[:20]]
-    assert any(open_font(path, ["a"])("a") for path in paths)
-    monkeypatch.setattr(sources.fonts, "one_case", lambda glyph_of: True)
-    assert not any(open_font(path, ["a", "0"])("0") for path in paths)
-    assert any(open_font(path, ["0"])("0") for path in paths)
+    assert source.one_case(lambda label: glyph)
+    assert source.one_case(lambda label: glyph if label.isupper() else None)
+    paths = [faces[0][0] for _, faces in source.find_faces([fonts])[:20]]
+    assert any(source.open_font(path, ["a"])("a") for path in paths)
+    monkeypatch.setattr(source, "one_case", lambda glyph_of: True)
+    assert not any(source.open_font(path, ["a", "0"])("0") for path in paths)
+    assert any(source.open_font(path, ["0"])("0") for path in paths)
 
 
 # Pictures of a glyph.
-
-
-def test_a_plain_picture_is_centred_and_of_its_height(fonts):
-    for family, faces in find_faces([fonts]):
-        font = open_file(faces[0][0])
-        for label, height in zip("017", (23, 24, 25)):
-            glyph = cut_glyph(font, label)
-            if glyph is None or glyph.width > glyph.height:
-                continue
-            picture = place(glyph, height, LEAN)
-            rows, columns = ink_of(picture, 255)
-            assert height - 2 <= np.ptp(rows) + 1 <= height, family
-            assert abs(rows.min() + rows.max() - 31) <= 2, family
-            assert abs(columns.min() + columns.max() - 31) <= 2, family
-            assert (picture.mode, picture.size) == ("RGB", (32, 32))
 
 
 @pytest.mark.parametrize("size", [(48, 72), (72, 33), (45, 72), (72, 72), (30, 200)])
@@ -100,36 +59,29 @@ def test_by_the_longer_side_a_glyph_stands_where_trim_puts_it(size):
     page = Image.new("L", (300, 300), "white")
     page.paste("black", (50, 40, 50 + size[0], 40 + size[1]))
     glyph = Image.new("L", size, "black")
-    assert place(glyph, height_of(glyph, TRIMMED)).tobytes() == preprocessing.fit(page, trim=True).tobytes()
+    assert (
+        source.place(glyph, source.height_of(glyph, source.TRIMMED)).tobytes()
+        == preprocessing.fit(page, trim=True).tobytes()
+    )
 
 
-def test_a_block_is_placed_to_the_pixel():
-    rows, columns = ink_of(place(Image.new("L", (90, 140), "black"), 23, LEAN))  # 15 x 23
-    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (5, 27, 9, 23)
-    rows, columns = ink_of(place(Image.new("L", (400, 100), "black"), 24))  # too wide for that
-    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (12, 19, 0, 31)
-
-
-def test_pens_change_the_strokes_and_leave_some(glyph):
+def test_pens_change_the_strokes_and_leave_some_and_a_wide_glyph_fits(glyph):
     page = ImageOps.expand(glyph, 12, 255)
-    inks = [(np.asarray(with_pen(page, pen)) < 128).sum() for pen in (-5, -3, 0, 3, 5, 7, WIDEST)]
+    inks = [(np.asarray(source.with_pen(page, pen)) < 128).sum() for pen in (-5, -3, 0, 3, 5, 7, source.WIDEST)]
     assert all(thinner < thicker for thinner, thicker in zip(inks, inks[1:]))
     hairline = Image.new("L", (60, 60), "white")
     ImageDraw.Draw(hairline).line((30, 10, 30, 50), "black", 1)
-    assert with_pen(hairline, -3).tobytes() == hairline.tobytes()
-
-
-def test_the_width_of_a_stroke():
-    page = Image.new("L", (200, 200), "white")
-    ImageDraw.Draw(page).ellipse((10, 10, 190, 190), outline="black", width=12)
-    assert stroke_of(page) == pytest.approx(12, rel=0.1)
-    assert stroke_of(Image.new("L", (5, 5), "white")) == 0
+    assert source.with_pen(hairline, -3).tobytes() == hairline.tobytes()
+    rows, columns = ink_of(source.place(Image.new("L", (400, 100), "black"), 24))
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (12, 19, 0, 31)
 
 
 def test_varied_strokes_are_those_of_pens(glyph, rng):
-    varied = [choose_variation(glyph, rng) for _ in range(200)]
+    varied = [source.choose_variation(glyph, rng) for _ in range(200)]
     assert 0.2 < np.mean([pen == 0 for pen, *_ in varied]) < 0.7  # 1 - PEN_SHARE, and what a pen might have drawn
-    strokes = np.array([stroke_of(vary(glyph, *how)) * TRIMMED / GLYPH for how in varied if how[0]])
+    strokes = np.array(
+        [source.stroke_of(source.vary(glyph, *how)) * source.TRIMMED / source.GLYPH for how in varied if how[0]]
+    )
     assert np.mean((strokes > 1.7) & (strokes < 4.9)) > 0.95  # filters know whole pixels of the glyph
 
 
@@ -138,69 +90,50 @@ def test_a_hershey_font_is_drawn_with_a_pen(tmp_path):
     (tmp_path / "scripts.jhf").write_text(space + one + t)
     (tmp_path / "greek.jhf").write_text(space)
     (tmp_path / "broken.jhf").write_text("  699 xJZ\n")
-    assert [family for family, _ in find_faces([str(tmp_path)])] == ["scripts"]
-    font = open_file(str(tmp_path / "scripts.jhf"))
-    assert cut_glyph(font, " ") is None
-    assert cut_glyph(font, "0") is None
-    line, cross = (cut_glyph(font, character) for character in '!"')
-    pen = DRAWN_AT * PEN / TRIMMED
-    assert line.size == pytest.approx((pen, DRAWN_AT), abs=3)
-    assert cross.size == pytest.approx(((DRAWN_AT - pen) * 14 / 21 + pen, DRAWN_AT), abs=3)
-    assert place(line, height_of(line, TRIMMED)).getpixel((16, 16))[0] < 5
+    assert [family for family, _ in source.find_faces([str(tmp_path)])] == ["scripts"]
+    font = source.open_file(str(tmp_path / "scripts.jhf"))
+    assert source.cut_glyph(font, " ") is None
+    assert source.cut_glyph(font, "0") is None
+    line, cross = (source.cut_glyph(font, character) for character in '!"')
+    pen = source.DRAWN_AT * source.PEN / source.TRIMMED
+    assert line.size == pytest.approx((pen, source.DRAWN_AT), abs=3)
+    assert cross.size == pytest.approx(((source.DRAWN_AT - pen) * 14 / 21 + pen, source.DRAWN_AT), abs=3)
+    assert source.place(line, source.height_of(line, source.TRIMMED)).getpixel((16, 16))[0] < 5
 
 
 def test_varied_pictures_stand_where_plain_ones_do(glyph, rng):
     for _ in range(100):
-        rows, columns = ink_of(draw_one("a.ttf", "0", glyph, choose_variation(glyph, rng)).picture)
-        assert TRIMMED - 2 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= TRIMMED
+        rows, columns = ink_of(source.draw_one("a.ttf", "0", glyph, source.choose_variation(glyph, rng)).picture)
+        assert source.TRIMMED - 2 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= source.TRIMMED
         assert abs(rows.min() + rows.max() - 31) <= 3
 
 
 # Data sets.
 
 
-def test_as_many_as_asked_for_or_as_there_are(glyph, rng):
-    none, turned = ("b.ttf", lambda label: None), ("c.ttf", lambda label: glyph.rotate(30))
-    kinds = [[("a.ttf", lambda label: glyph), none], [turned]]
-    drawings = list(draw_varied(kinds, ["0"], 6, rng).values())
-    assert len({drawing.picture.tobytes() for drawing in drawings}) == 6
-    assert {drawing.path for drawing in drawings} == {"a.ttf", "c.ttf"}
-    assert draw_varied([[none]], ["0"], 30, rng) == {}
-
-
-def test_three_of_four_varied_pictures_are_handwriting(glyph, rng):
-    kinds = [
-        [(f"{kind}{number}.ttf", lambda label, turn=turn: glyph.rotate(turn)) for number, turn in enumerate(turns)]
-        for kind, turns in (("plain", range(0, 90, 15)), ("hand", (100, 130)))
-    ]
-    paths = [drawing.path for drawing in draw_varied(kinds, ["0"], 16, rng).values()]
-    assert [path.startswith("hand") for path in paths[:8]] == [False] * 6 + [True] * 2  # plain ones
-    assert sum(path.startswith("hand") for path in paths[8:]) in (5, 6, 7)
-
-
 def test_families_are_split_whole(rng):
     families = [
         (name, []) for name in ("Ab", "Ab Light", "Ab SemiBold Condensed", "Cd", "Cd-Black", "Ef", "Gh", "Light")
     ]
-    training, held = split_families(families, 0.4, rng)
+    training, held = source.split_families(families, 0.4, rng)
     assert sorted(training + held) == families
     stems = [{name[:2] for name, _ in part} for part in (training, held)]
     assert len(stems[1]) == 2
     assert not stems[0] & stems[1]
-    assert split_families([], 0.2, rng) == ([], [])
-    assert split_families(families[:1], 0.2, rng) == (families[:1], [])
+    assert source.split_families([], 0.2, rng) == ([], [])
+    assert source.split_families(families[:1], 0.2, rng) == (families[:1], [])
 
 
 def test_no_held_out_picture_is_among_the_others_and_a_drawing_names_what_draws_it_again(fonts, rng):
-    families = find_faces([fonts])
-    drawings, unseen = draw([families[4:]], families[1:6], ["0", "7"], 3, rng)  # two families in both
-    known = {mark(drawing) for drawing in drawings}
+    families = source.find_faces([fonts])
+    drawings, unseen = source.draw([families[4:]], families[1:6], ["0", "7"], 3, rng)  # two families in both
+    known = {source.mark(drawing) for drawing in drawings}
     assert unseen
-    assert len({mark(drawing) for drawing in unseen}) == len(unseen)
-    assert not known & {mark(drawing) for drawing in unseen}
+    assert len({source.mark(drawing) for drawing in unseen}) == len(unseen)
+    assert not known & {source.mark(drawing) for drawing in unseen}
     for drawing in drawings + unseen:
-        glyph = open_font(drawing.path, ["0", "7"])(drawing.label)
-        assert draw_one(drawing.path, drawing.label, glyph, drawing.how).picture == drawing.picture
+        glyph = source.open_font(drawing.path, ["0", "7"])(drawing.label)
+        assert source.draw_one(drawing.path, drawing.label, glyph, drawing.how).picture == drawing.picture
 
 
 def pixels_in(folder):
@@ -246,14 +179,11 @@ def test_varied_with_families_held_out(fonts, tmp_path, run_script):
     ("arguments", "code"),
     [
         (["--labels", "ab"], 2),
-        (["--labels", "é"], 2),
         (["--labels", "0", "0"], 2),
         (["--per-label", "0"], 2),
         (["--hold-out", "1"], 2),
-        (["--hold-out", "nan"], 2),
         (["--seed", "-1"], 2),
         (["--fonts", "absent"], 1),
-        (["--fonts", "absent", "--hold-out", "0.2"], 1),
         (["--help"], 0),
     ],
 )
@@ -295,7 +225,7 @@ def test_the_shipped_pictures_are_drawn_again_from_the_fonts_here(tmp_path):
     if not here:
         pytest.skip("none of the fonts of dataset/ is on this machine")
     (tmp_path / "fonts.txt").write_text("\n".join(here.values()))
-    drawings = draw_list(tmp_path / "fonts.txt", [])
+    drawings = source.draw_list(tmp_path / "fonts.txt", [])
     places = [pictures.picture_path(ROOT / "dataset", label, number) for number in here for label in "0123456789"]
     same = [drawing.picture.tobytes() == Image.open(path).tobytes() for path, drawing in zip(places, drawings)]
     least = 1 if f"# FreeType {features.version('freetype2')};" in text else 0.9
