@@ -127,48 +127,21 @@ def test_a_last_line_that_was_cut_off_is_left_out(tmp_path, cut):
     assert metadata.read_metadata(path).tolist() == ROWS[:2]
 
 
-@pytest.mark.parametrize("number", ["9" * 400, "9" * 400 + ".5", "9" * 20])
-def test_a_header_with_a_number_that_makes_no_sense(tmp_path, number):
-    (tmp_path / "metadata.doc").write_text(f"started {number}\ngeneration {number}\n\n\n1 0 0.5 0.5\n")
-    assert metadata.read_header(tmp_path / "metadata.doc") == (None, None)
-    assert len(metadata.read_metadata(tmp_path / "metadata.doc")) == 1
-
-
 @pytest.mark.parametrize("content", ["", "started\n", "started 1.0\ngeneration 0\n\n\n"])
 def test_a_log_without_rows(tmp_path, content):
     (tmp_path / "metadata.doc").write_text(content)
     assert len(metadata.read_metadata(tmp_path / "metadata.doc")) == 0
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "1 0 0.5",
-        "x 0 0.5 0.5 0",
-        "1 0 nan 0.5 0",
-        "1 0 0.5 inf 0",
-        "1 0 0.5 0.5 0 0",
-        "\0",
-        f"{2**63} 0 0.5 0.5 0",
-        "-1 0 0.5 0.5 0",
-        "1 0 1e308 0.5 0",
-        pytest.param("1 0 0.5 0.5 " + "x" * 256, id="a label too long"),
-    ],
-)
+@pytest.mark.parametrize("line", [
+    "1 0 0.5", "x 0 0.5 0.5 0", "1 0 nan 0.5 0", "1 0 0.5 inf 0", "1 0 0.5 0.5 0 0", "-1 0 0.5 0.5 0", "\0",
+    pytest.param("1 0 0.5 0.5 " + "x" * 256, id="a label too long"),
+])  # fmt: skip
 def test_anything_else_is_refused_with_its_line(tmp_path, line):
     path = tmp_path / "metadata.doc"
     write_log(path, ROWS)
     path.write_bytes(path.read_bytes() + line.encode() + b"\n4 0 0.5 0.5 0\n")
     with pytest.raises(InputError, match=r"metadata\.doc, line 8: expected generation, label"):
-        metadata.read_metadata(path)
-
-
-def test_one_long_label_does_not_make_every_row_as_long(tmp_path):
-    path = tmp_path / "metadata.doc"
-    metadata.start_log(path, 1.0)
-    with open(path, "a", encoding="utf-8") as file:
-        file.write("1 0 0.5 0.5 0\n" * 40_000 + f"1 {'x' * 200_000} 0.5 0.5 0\n")
-    with pytest.raises(InputError, match=r"line 40005: expected generation, label"):
         metadata.read_metadata(path)
 
 
