@@ -33,6 +33,7 @@ def train_all(cases, seeds, measure):
     function of a module, because the workers are new Pythons.
     """
     jobs = [{**case, "seed": seed} for seed in range(1, seeds + 1) for case in cases]
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each worker has one core
     show, found = progress_line(sys.stderr), []
     with multiprocessing.get_context("spawn").Pool(None, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         for result in pool.imap(functools.partial(train_once, measure), jobs):
