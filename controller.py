@@ -116,6 +116,8 @@ class Screen:
         model, log = options["model_file"], options["metadata_file"]
         print(f"{'stopped after' if stopped else 'trained'} {done:,} generations in {duration(seconds)}, "
               f"{self.generation:,} in all")  # fmt: skip
+        if not done and not stopped and self.generation:
+            print("this training was finished before; to train on, give a larger number: --resume --generations N")
         tried = f"on training pictures with dropout {'on' if options.get('dropout', True) else 'off'}"
         if self.recent:
             print(f"last {len(self.recent)} generations, {tried}: {', '.join(quality(self.recent))}")

@@ -5,6 +5,7 @@ line for each generation: generation, label, cross entropy, softmax of the first
 """
 
 import contextlib
+import hashlib
 import io
 import os
 import re
@@ -29,10 +30,11 @@ class Log:
 
     Lines are appended and line 2 is updated in place, so the cost does not depend on the length of the file. If
     the disk is full, an incomplete line is removed. `dropped` is the number of lines that were dropped at the start.
+    mark: what mark() returned when the training wrote its first `rows` lines. Raises InputError for another log.
     """
 
-    def __init__(self, path, rows=0):
-        self._path, self._rows = path, []
+    def __init__(self, path, rows=0, mark=None):
+        self._path, self._rows, self._digest = path, [], hashlib.sha256()
         with open(path, "rb") as file:
             self._line_2 = len(file.readline())
             if not re.fullmatch(rb"Current generation: [ \d]{12}\n\n\n", b"".join(file.readline() for _ in range(3))):
@@ -41,6 +43,10 @@ class Log:
                 line = file.readline()
                 if not line.startswith(b"%d " % row) or not line.endswith(b"\n"):
                     raise InputError(f"{path}, line {row + 4}: expected generation {row}, found {line[:40]!r}")
+                self._digest.update(line)
+            if mark and self.mark() != mark:
+                do = "put the right one back, or train from the start"
+                raise InputError(f"{path}: another training wrote this log; {do}")
             self._end = file.tell()
             self.dropped = len(file.read().splitlines())
         self._file = open(path, "r+b", buffering=0)  # noqa: SIM115, close() closes it
@@ -67,7 +73,12 @@ class Log:
                 self._file.truncate(self._end)
             raise
         self._end += len(rows)
+        self._digest.update(rows)
         self._rows.clear()
+
+    def mark(self):
+        """Return the SHA-256 of all lines that are written, in hexadecimal."""
+        return self._digest.hexdigest()
 
     def close(self):
         self._file.close()

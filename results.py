@@ -148,7 +148,8 @@ def draw(found, window, title, form):
         reach = np.minimum(np.arange(len(means)), max(1, round(TREND * len(means) / 2)))
         trend = rolling_mean(means, reach, reach)
         shown = np.linspace(0, len(means) - 1, min(DOTS, len(means))).round().astype(int)
-        line, last = f"trend: mean over {TREND:.0%} of all generations", f"last value {form.format(means[-1])}"
+        line = f"trend: mean over {TREND:.0%} of all generations"
+        last = f"last value {form.format(trend[-1] if several else means[-1])}"
         if several:
             axes.plot(generations[shown], trend[shown], color=colour, label=f"{name}{last}")
         else:

@@ -70,13 +70,14 @@ def train(alpha, generations, model_file, metadata_file, *, labels=LABELS, datas
         state = continue_state(settings, metadata_file) if resume else start_state(settings, say)
         pictures = load_pictures(state, say, loading)
         stopped = stack.enter_context(stop_on_signals())
+        if not resume:
+            start_files(model_file, metadata_file)
+        log = stack.enter_context(contextlib.closing(Log(metadata_file, state["generation"], state["log"])))
+        if log.dropped:
+            done = state["generation"]
+            say(f"{metadata_file}: what follows generation {done:,} is trained again (lines: {log.dropped:,})")
         if resume:
             keep_other_model(state, model_file, say)
-        else:
-            start_files(model_file, metadata_file)
-        log = stack.enter_context(contextlib.closing(Log(metadata_file, state["generation"])))
-        if log.dropped:
-            say(f"{metadata_file}: the {log.dropped} lines after generation {state['generation']} are trained again")
 
         rng, model, recent = state["rng"], parts_of(state["model"]), deque(maxlen=RECENT)
 
@@ -156,10 +157,10 @@ def bent(pixels, rng):
 
 
 # The state of a training is a dictionary: its settings, the constants of the code, the generation, the model, the sum
-# of the models since half of the generations, the random generator, a mark of the pictures, a mark of model.doc as it
-# was before. metadata.doc.resume keeps it for --resume. That file is written after the lines of metadata.doc and before
-# model.doc. So after a crash the log has at least the generations of the state, and the state is at least as new as the
-# model.
+# of the models since half of the generations, the random generator, and marks of the pictures, of the log, and of
+# model.doc as it was before. metadata.doc.resume keeps it for --resume. That file is written after the lines of
+# metadata.doc and before model.doc. So after a crash the log has at least the generations of the state, and the state
+# is at least as new as the model.
 
 
 def start_state(settings, say):
@@ -172,7 +173,7 @@ def start_state(settings, say):
     model = start_model(settings["labels"], rng, **{name: settings[name] for name in names})
     return {"settings": settings, "constants": constants(), "generation": 0, "model": model,
             "total": [np.zeros(array.shape) for array in model[:3]] if settings["average"] else [],
-            "rng": rng, "pictures": None, "model_before": None}  # fmt: skip
+            "rng": rng, "pictures": None, "log": None, "model_before": None}  # fmt: skip
 
 
 def constants():
@@ -198,6 +199,8 @@ def continue_state(settings, metadata_file):
 
 
 def in_words(value):
+    if isinstance(value, float):
+        return np.format_float_positional(value, trim="-")
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
@@ -209,6 +212,7 @@ def resume_path(metadata_file):
 def write_files(state, log, model_file, metadata_file):
     """Bring all files up to date, in this order: the log, what --resume needs, the model."""
     log.flush(state["generation"])
+    state["log"] = log.mark()
     arrays = {name: [array.tolist() for array in state[name][:3]] for name in ("model", "total")}
     kept = {**state, **arrays, "rng": state["rng"].bit_generator.state}
     write_whole(resume_path(metadata_file), json.dumps(kept).encode())
@@ -229,7 +233,7 @@ def read_state(metadata_file):
         arrays = [np.array(numbers, kind) for numbers, kind in zip(state["model"], types)]
         state.update(model=[*arrays, settings["labels"], settings["output_sum"]], rng=rng)
         state["total"] = [np.array(numbers) for numbers in state["total"]]
-        if not {"constants", "generation", "pictures", "model_before"} <= state.keys():
+        if not {"constants", "generation", "pictures", "log", "model_before"} <= state.keys():
             raise KeyError("an older version wrote it")
         return state
     except FileNotFoundError:
@@ -340,7 +344,7 @@ def check_settings(given):
     labels = list(map(str, given["labels"]))
     if len(labels) == 1 and len(labels[0].split()) > 1:
         raise InputError(f"labels: {labels[0]!r} is one label; without quotes it is several: --labels {labels[0]}")
-    need(len(labels) > 1 and len(set(labels)) == len(labels), "labels", "two or more that differ")
+    need(len(labels) > 1 and len(set(labels)) == len(labels), "labels", "two or more that differ, with spaces between")
     for label in labels:
         if not re.fullmatch(r"[^\s/\\]+", label) or label in (".", "..") or not label.isprintable():
             raise InputError(f"labels: {label!r} cannot be the name of a folder; expected no spaces and no slashes")

@@ -105,6 +105,17 @@ def test_a_resumed_training_cannot_change_its_settings_or_pictures(dataset, tmp_
     assert files(tmp_path) == before
 
 
+def test_another_trainings_log_is_refused_and_left_alone(dataset, tmp_path):
+    train(tmp_path, 120, seed=1)
+    other = (tmp_path / LOG).read_bytes()
+    train(tmp_path)
+    (tmp_path / LOG).write_bytes(other)
+    before = files_of(tmp_path)
+    with pytest.raises(InputError, match=r"metadata\.doc: another training wrote this log; put the right one back"):
+        train(tmp_path, 200, resume=True)
+    assert files_of(tmp_path) == before
+
+
 def test_a_state_that_cannot_be_used_is_refused(dataset, tmp_path):
     train(tmp_path)
     good = (tmp_path / STATE).read_text()
@@ -126,10 +137,10 @@ def test_lines_after_the_state_are_trained_again_and_another_ones_model_is_kept(
     assert files(tmp_path) == whole
     train(tmp_path, 130, resume=True, say=said.append)
     assert (tmp_path / "model.doc.bak").read_bytes() == b"another one's"
-    pictures, model_kept, lines, again = said
+    pictures, lines, model_kept, again = said
     assert pictures == again == "8 pictures: 4 of each label"
     assert "this training did not write it; it is kept as" in model_kept
-    assert "the 2 lines after generation 100 are trained again" in lines
+    assert "what follows generation 100 is trained again (lines: 2)" in lines
 
 
 @unix
