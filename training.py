@@ -233,7 +233,8 @@ def read_state(metadata_file):
         arrays = [np.array(numbers, kind) for numbers, kind in zip(state["model"], types)]
         state.update(model=[*arrays, settings["labels"], settings["output_sum"]], rng=rng)
         state["total"] = [np.array(numbers) for numbers in state["total"]]
-        if not {"constants", "generation", "pictures", "log", "model_before"} <= state.keys():
+        state.setdefault("log", None)  # states of older versions have no mark of the log
+        if not {"constants", "generation", "pictures", "model_before"} <= state.keys():
             raise KeyError("an older version wrote it")
         return state
     except FileNotFoundError:
