@@ -47,11 +47,11 @@ def backward(steps, model, label):
     sums = absolute(outputs, steps.sums)
     to_weights, flattened = fully_connected(sums, steps.flattened, weights)  # (n,) -> (n, 151), (151,)
     dropped_2 = flatten(flattened, steps.dropped_2)  # (151,) -> (6, 5, 5)
-    pooled_2 = dropout(dropped_2, steps.dropped_2)
+    pooled_2 = drop_out(dropped_2, steps.dropped_2)
     maps_2 = relu(max_pool(pooled_2, steps.maps_2, steps.pooled_2), steps.maps_2)  # (6, 5, 5) -> (6, 10, 10)
     to_kernels_2 = convolve_to_kernels(maps_2, steps.dropped_1)  # (6, 10, 10) -> (6, 150)
     dropped_1 = convolve_to_maps(maps_2, kernels_2)  # (6, 10, 10) -> (6, 14, 14)
-    pooled_1 = dropout(dropped_1, steps.dropped_1)
+    pooled_1 = drop_out(dropped_1, steps.dropped_1)
     maps_1 = relu(max_pool(pooled_1, steps.maps_1, steps.pooled_1), steps.maps_1)  # (6, 14, 14) -> (6, 28, 28)
     to_kernels_1 = convolve_to_kernels(maps_1, steps.pixels[np.newaxis])  # (6, 28, 28) -> (6, 25)
     return to_kernels_1, to_kernels_2, to_weights.reshape(1, -1), maps_1
@@ -95,7 +95,7 @@ def flatten(gradient, maps):
     return gradient[:-1].reshape(maps.shape)
 
 
-def dropout(gradient, dropped):
+def drop_out(gradient, dropped):
     """Return the gradient before dropout: 0 for each value that was dropped.
 
     A value that is 0 for another reason was made 0 by ReLU, which stops its gradient in any case.
@@ -124,10 +124,7 @@ def convolve_to_kernels(gradient, maps):
     A weight of a kernel was multiplied by one value of each window. So its gradient is the sum, over all windows, of
     that value times the gradient of the window's result.
     """
-    count, height, width = gradient.shape
-    wide = np.zeros((count, height, width + cnn.EDGE), np.float32)  # with zeros for the windows that run over the edge
-    wide[:, :, :width] = gradient
-    return wide.reshape(count, -1)[:, : -cnn.EDGE] @ cnn.windows(maps).T
+    return gradient.reshape(len(gradient), -1) @ cnn.windows(maps).T
 
 
 def convolve_to_maps(gradient, kernels):

@@ -24,7 +24,9 @@ from support.commandline import Parser, command, explain, ours, run
 from support.files import InputError
 from support.ink import find_ink
 
-DROPOUT_1 = 0.15  # the share of values that dropout 1 sets to 0 while training (paper, "Dropout")
+DROPOUT_1 = (
+    0.15  # the share of values that dropout 1 sets to 0 while training (paper, "Het convolutioneel neuraal netwerk")
+)
 DROPOUT_2 = 0.20  # the same for dropout 2
 EDGE = KERNEL - 1  # pixels by which a convolution makes maps lower and narrower
 THRESHOLD = 100  # outputs that add up to more than this are scaled
@@ -78,6 +80,11 @@ def cnn(image_path, model, label=None, training=False, *, output_sum=None, rng=N
     if np.shape(label) != steps.softmax.shape:
         count = len(steps.softmax)
         raise InputError(f"training needs a one-hot label of {count} numbers, such as [1, 0], found {label}")
+    return trained(steps, label)
+
+
+def trained(steps, label):
+    """Return as Trained what training needs of the steps and of the one-hot label (n,)."""
     return Trained(cross_entropy(steps.softmax, label), label, steps.softmax, steps.flattened)
 
 
@@ -89,10 +96,10 @@ def forward(pixels, model, output_sum=None, rng=None):
     kernels_1, kernels_2, weights, _, own_sum = parts_of(model)
     maps_1 = relu(convolve(pixels[np.newaxis], kernels_1))  # (1, 32, 32) -> (6, 28, 28)
     pooled_1 = max_pool(maps_1)  # (6, 28, 28) -> (6, 14, 14)
-    dropped_1 = dropout(pooled_1, DROPOUT_1, rng)
+    dropped_1 = drop_out(pooled_1, DROPOUT_1, rng)
     maps_2 = relu(convolve(dropped_1, kernels_2))  # (6, 14, 14) -> (6, 10, 10)
     pooled_2 = max_pool(maps_2)  # (6, 10, 10) -> (6, 5, 5)
-    dropped_2 = dropout(pooled_2, DROPOUT_2, rng)
+    dropped_2 = drop_out(pooled_2, DROPOUT_2, rng)
     flattened = flatten(dropped_2)  # (6, 5, 5) -> (151,)
     sums = fully_connected(flattened, weights)  # (151,) -> n
     outputs = absolute(sums)
@@ -154,21 +161,19 @@ def convolve(maps, kernels):
     """
     _, height, width = maps.shape
     products = np.asarray(kernels, np.float32) @ windows(maps)  # (k, m * 25) @ (m * 25, places)
-    shape, strides = (len(products), height - EDGE, width - EDGE), (products.strides[0], width * 4, 4)  # 4 bytes each
-    return np.ndarray(shape, products.dtype, products, 0, strides)  # without the windows that run over the edge
+    return products.reshape(-1, height - EDGE, width - EDGE)
 
 
 def windows(maps):
-    """Return every 5x5 window of the maps as a column: (m, h, w) -> (m * 25, (h - 4) * w - 4).
+    """Return every 5x5 window of the maps as a column: (m, h, w) -> (m * 25, (h - 4) * (w - 4)).
 
-    In memory a map is one long line of numbers, so a window can begin at each number of it except the last ones. The
-    windows that begin in the last 4 columns run over the edge into the next row. Nobody needs them, but leaving them
-    out here would make copying twice as slow.
+    The view has an index for each row and column of a window, and for each row and column of the places where a window
+    can lie. Both move by the same distance in memory, so one number has several places in the view.
     """
     maps = np.ascontiguousarray(maps, np.float32)
     (count, height, width), (to_map, to_row, to_column) = maps.shape, maps.strides
-    shape = count, KERNEL, KERNEL, (height - EDGE) * width - EDGE
-    view = np.ndarray(shape, maps.dtype, maps, 0, (to_map, to_row, to_column, to_column))
+    shape = count, KERNEL, KERNEL, height - EDGE, width - EDGE
+    view = np.ndarray(shape, maps.dtype, maps, 0, (to_map, to_row, to_column, to_row, to_column))
     return view.reshape(count * KERNEL**2, -1)  # the numbers are copied here
 
 
@@ -183,7 +188,7 @@ def max_pool(maps):
     return np.maximum(rows[:, :, ::2], rows[:, :, 1::2])
 
 
-def dropout(maps, share, rng):
+def drop_out(maps, share, rng):
     """Set each value to 0 with the probability `share`, drawn from a numpy Generator; without one, change nothing.
 
     Oddity 3: the other values are not made larger to compensate, so sums are smaller while training than afterwards.
@@ -204,7 +209,7 @@ def fully_connected(flattened, weights):
 
     Oddity 5: the paper's theory chapter takes the mean of the products. Its program takes the sum, as we do.
 
-    >>> cnn.fully_connected(np.array([4, 10]), np.array([[0.5, 0.4], [0.25, -0.5]]))  # the paper: 3 and 2, the means
+    >>> cnn.fully_connected(np.array([4, 10]), np.array([[0.5, 0.4], [0.25, -0.5]]))  # half of each: the means 3 and -2
     [6.0, -4.0]
     >>> cnn.fully_connected(np.array([3, 5, 1, 1]), np.array([[2, 4, -1, -2]]))  # the neuron (2x + 1) + (4x - 3) - x
     [23]
@@ -248,7 +253,8 @@ def softmax(outputs):
 def cross_entropy(probabilities, label):
     """Return -log10 of the right label's probability: 0 is certain and right. label: one-hot, n numbers.
 
-    The paper writes it as -sum(label * log10(probability)), in which only the right label's term is not 0.
+    The paper means -sum(label * log10(probability)), in which only the right label's term is not 0. Its printed formula
+    lacks the brackets, so that the minus sign belongs to the first term alone.
     Oddity 7: the logarithm has base 10, while the derivative in training.update() is that of the natural logarithm.
 
     >>> round(cnn.cross_entropy([0.042, 0.844, 0.114], [0, 1, 0]), 6)  # the paper cuts it off: 0.07365

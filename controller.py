@@ -4,24 +4,32 @@ python controller.py [--help]
 """
 
 import argparse
+import dataclasses
+import errno
 import importlib.util
 import os
 import sys
 import time
 
-import training
-from model import KERNELS
-from support.commandline import Parser, command, duration, install, ours, progress_line, run, share
+from metadata import read_state
+from support.commandline import Parser, Silent, command, duration, install, ours, progress_line, run, share
+from support.files import InputError
 from support.pictures import find_pictures
+from training import Settings, train
 
 
 def main():
     options = parse_options()
     screen, stopped = Screen(options["generations"]), False
     try:
-        training.train(**options, say=screen.say, loading=screen.loading, progress=screen.progress)
+        train(**options, screen=screen)
     except KeyboardInterrupt:
         stopped = True
+    except OSError as error:
+        if error.errno == errno.ENOSPC and screen.generation is not None:
+            raise InputError(f"{error.filename}: {error.strerror}; make space, then continue with: "
+                             f"{resume_command(options)}") from None  # fmt: skip
+        raise
     screen.summary(options, stopped)
     return 130 if stopped else 0
 
@@ -34,47 +42,39 @@ def parse_options(words=None):
     parser = Parser("Train the network, by default exactly as the paper did. Each option that takes no value, except "
                     "--resume, does something that the paper did not.")  # fmt: skip
     parser.argument_default = argparse.SUPPRESS  # an option that is not given does not appear
+    for field in dataclasses.fields(Settings):
+        name, how = field.name.replace("_", "-"), field.metadata["how"]
+        if isinstance(field.default, bool):
+            name, how = f"no-{name}" if field.default else name, {"action": f"store_{not field.default}".lower()}
+        parser.add_argument(f"--{name}", dest=field.name, help=field.metadata["help"], **how)
     add = parser.add_argument
-    # fmt: off
-    add("--alpha", type=float, metavar="A", help="learning rate (default: 0.000000005, the paper's; with "
-        f"--train-kernels {training.KERNELS_ALPHA}, from random kernels {training.RANDOM_KERNELS_ALPHA})")
-    add("--generations", type=int, metavar="N", help="one picture each, in all (default: 180834, the paper's; 0 only "
-        "writes the start model)")
-    add("--labels", nargs="+", metavar="L", help="two or more (default: 0 1, the paper's)")
-    add("--dataset", metavar="DIR", help="pictures, DIR/<label>/img<class>-<number>.png (default: dataset)")
-    add("--model", metavar="FILE", help="the model (default: model.doc)")
-    add("--metadata", default="metadata.doc", metavar="FILE", help="the log (default: metadata.doc)")
-    add("--output-sum", type=float, metavar="S", help="outputs over 100 are scaled to this sum (default: 100, the "
-        "paper's text; its published figures fit 10)")
-    add("--seed", type=int, metavar="N", help="the same seed gives the same files (default: a new one, printed)")
-    add("--alpha-decay", action="store_true", help="let alpha fall linearly to 0")
-    add("--average", action="store_true", help="keep the mean of the weights over the last half of the generations")
-    add("--trim", action="store_true", help="cut the pictures to their ink first")
-    add("--no-dropout", dest="dropout", action="store_false", help="train without dropout")
-    add("--train-kernels", action="store_true", help="train all layers, not only the last one")
-    add("--kernels", nargs=2, type=int, metavar=("K1", "K2"), help="how many kernels convolution 1 and 2 have, with "
-        "--train-kernels (default: 6 6, the paper's)")
-    add("--random-kernels", action="store_true", help="with --train-kernels: start from random kernels")
-    add("--jitter", action="store_true", help="turn, slant, stretch and shift each picture a little, at random")
-    add("--bend", action="store_true", help="bend most pictures a little, at random")
+    add("--model", dest="model_file", metavar="FILE", help="the model (default: model.doc)")
+    add(
+        "--metadata",
+        dest="metadata_file",
+        default="metadata.doc",
+        metavar="FILE",
+        help="the log (default: metadata.doc)",
+    )
     add("--resume", action="store_true", default=False, help="continue the training of this log; settings that you "
-        "leave out stay the same")
-    # fmt: on
+        "leave out stay the same")  # fmt: skip
     given = vars(parser.parse_args(words))
-    given["metadata_file"] = given.pop("metadata")
-    if "model" in given:
-        given["model_file"] = given.pop("model")
+    defaults = {"alpha": None, "generations": Settings.generations, "model_file": "model.doc"}
     if given["resume"]:
-        kept = training.read_state(given["metadata_file"])["settings"]
-        model_file = os.path.normpath(os.path.join(os.path.dirname(given["metadata_file"]), kept["model_file"]))
-        return {**kept, "model_file": model_file, **given}
-    alpha = training.KERNELS_ALPHA if given.get("train_kernels") else training.ALPHA
-    if given.get("random_kernels") or tuple(given.get("kernels", KERNELS)) != KERNELS:
-        alpha = training.RANDOM_KERNELS_ALPHA
-    return {"alpha": alpha, "generations": training.GENERATIONS, "model_file": "model.doc", **given}
+        before = read_state(given["metadata_file"])
+        names = [field.name for field in dataclasses.fields(Settings)]
+        defaults = {name: value for name, value in before.settings.items() if name in names}
+        folder = os.path.dirname(given["metadata_file"])
+        defaults["model_file"] = os.path.normpath(os.path.join(folder, before.model_file))
+    return {**defaults, **given}
 
 
-class Screen:
+def resume_command(options):
+    """Return the command that continues a training."""
+    return command(ours("controller.py"), "--metadata", options["metadata_file"], "--resume")
+
+
+class Screen(Silent):
     """Shows a training: one line that is updated on a terminal, otherwise a line every few seconds."""
 
     def __init__(self, generations):
@@ -125,10 +125,10 @@ class Screen:
         if importlib.util.find_spec("matplotlib") is None:
             print("for graphs, first:  ", install("matplotlib"))
         print("draw its graphs:    ", command(ours("results.py"), log))
-        example = find_pictures(options.get("dataset", "dataset"), options.get("labels", training.LABELS)[0])[0]
+        example = find_pictures(options.get("dataset", Settings.dataset), options.get("labels", Settings.labels)[0])[0]
         print("classify a picture: ", command(ours("cnn.py"), example, "--model", model))
         if stopped:
-            print("continue:           ", command(ours("controller.py"), "--metadata", log, "--resume"))
+            print("continue:           ", resume_command(options))
 
 
 def quality(recent):

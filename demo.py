@@ -37,13 +37,12 @@ from PIL import Image
 import cnn
 import preprocessing
 from backpropagation import gradient_of_pixels
-from metadata import Follower, find_right, read_header
+from metadata import Follower, find_right, read_header, read_settings
 from model import parts_of, read_model
 from support.commandline import ROOT, Parser, command, explain, install, ours, run
 from support.files import InputError, check_regular
 from support.ink import find_ink
 from support.pictures import find_pictures
-from training import read_settings
 
 LARGEST_BODY = 200_000  # bytes of a picture
 LARGEST_SIDE = 1_024  # pixels

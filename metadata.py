@@ -1,22 +1,30 @@
-"""metadata.doc, the log of a training: writing it and reading it (the paper's second file).
+"""metadata.doc, the log of a training (the paper's second file), and beside it what --resume needs.
 
 Line 1 says when training started (unix time), line 2 how many generations are done. After two blank lines there is one
 line for each generation: generation, label, cross entropy, softmax of the first label, predicted label.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import io
+import json
 import os
 import re
+import secrets
+import time
+from collections import deque
 
 import numpy as np
 
-from support.files import InputError, write_whole
+from model import model_text, parts_of, start_model
+from support.commandline import command, ours
+from support.files import InputError, back_up, check_writable, locked, rename, write_whole
 
 HEADER = "Training started (unix time): {!r}\nCurrent generation: {:>12}\n\n\n"  # line 2 is updated in place
 COLUMNS = ("generation", "label", "cross_entropy", "softmax", "predicted")
 LABEL_LENGTH = 255  # characters, the longest name that a folder can have
+RECENT = 100  # generations over which the paper takes its mean cross entropy and its share of right answers
 BLOCK = 1 << 20  # bytes that are read at once
 
 
@@ -26,41 +34,40 @@ def start_log(path, started):
 
 
 class Log:
-    """A log that training continues after its first `rows` generations. Lines after them are dropped.
+    """A log that training continues. Lines after the first `size` bytes of rows, which end with the row `last`, go.
 
     Lines are appended and line 2 is updated in place, so the cost does not depend on the length of the file. If
-    the disk is full, an incomplete line is removed. `dropped` is the number of lines that were dropped at the start.
-    mark: what mark() returned when the training wrote its first `rows` lines. Raises InputError for another log.
+    the disk is full, an incomplete line is removed. `dropped` is the number of lines that were dropped at the start,
+    `recent` holds (cross entropy, right) of the last generations. Raises InputError for the log of another training.
     """
 
-    def __init__(self, path, rows=0, mark=None):
-        self._path, self._rows, self._digest = path, [], hashlib.sha256()
+    def __init__(self, path, labels=(), size=0, last=""):
+        self._path, self._labels, self._rows = path, labels, []
+        self.size, self.last, self.recent = size, last, deque(maxlen=RECENT)
         with open(path, "rb") as file:
             self._line_2 = len(file.readline())
             if not re.fullmatch(rb"Current generation: [ \d]{12}\n\n\n", b"".join(file.readline() for _ in range(3))):
                 raise InputError(f"{path}, line 2: expected the header of a log that this program wrote")
-            for row in range(1, rows + 1):
-                line = file.readline()
-                if not line.startswith(b"%d " % row) or not line.endswith(b"\n"):
-                    raise InputError(f"{path}, line {row + 4}: expected generation {row}, found {line[:40]!r}")
-                self._digest.update(line)
-            if mark and self.mark() != mark:
+            self._start = file.tell()
+            if not ends_with(file, size, last):
                 do = "put the right one back, or train from the start"
-                raise InputError(f"{path}: another training wrote this log; {do}")
-            self._end = file.tell()
+                raise InputError(f"{path}: another training wrote this log, or lines are missing; {do}")
             self.dropped = len(file.read().splitlines())
         self._file = open(path, "r+b", buffering=0)  # noqa: SIM115, close() closes it
-        self._file.truncate(self._end)
+        self._file.truncate(self._start + size)
 
-    def append(self, generation, label, cross_entropy, softmax, predicted):
-        """Note a generation. flush() writes it to the file."""
-        self._rows.append(f"{generation} {label} {float(cross_entropy)!r} {float(softmax)!r} {predicted}\n")
+    def append(self, generation, result):
+        """Note a generation: what cnn.cnn() returned in it. flush() writes it to the file."""
+        label, answer = self._labels[result.label.argmax()], self._labels[result.softmax.argmax()]
+        cross_entropy, first = float(result.cross_entropy), float(result.softmax[0])
+        self._rows.append(f"{generation} {label} {cross_entropy!r} {first!r} {answer}\n")
+        self.recent.append((cross_entropy, answer == label))
 
     def flush(self, generation):
         """Write the noted lines and the current generation to the disk."""
-        rows = "".join(self._rows).encode()
+        rows, end = "".join(self._rows).encode(), self._start + self.size
         try:
-            self._file.seek(self._end)
+            self._file.seek(end)
             written = 0
             while written < len(rows):
                 written += self._file.write(rows[written:])
@@ -70,18 +77,19 @@ class Log:
         except OSError as error:
             error.filename = self._path
             with contextlib.suppress(OSError):
-                self._file.truncate(self._end)
+                self._file.truncate(end)
             raise
-        self._end += len(rows)
-        self._digest.update(rows)
+        self.size, self.last = self.size + len(rows), self._rows[-1] if self._rows else self.last
         self._rows.clear()
-
-    def mark(self):
-        """Return the SHA-256 of all lines that are written, in hexadecimal."""
-        return self._digest.hexdigest()
 
     def close(self):
         self._file.close()
+
+
+def ends_with(file, size, last):
+    """Tell whether the next `size` bytes of an open log end with the row `last`. They are read over."""
+    file.seek(size - len(last.encode()), os.SEEK_CUR)
+    return file.read(len(last.encode())) == last.encode()
 
 
 def read_metadata(path):
@@ -177,3 +185,205 @@ def _array(rows):
     """Return rows as a NumPy array. Its text fields are as wide as the longest label."""
     widths = [max((len(row[column]) for row in rows), default=1) or 1 for column in (1, 4)]
     return np.array(rows, list(zip(COLUMNS, ("i8", f"U{widths[0]}", "f8", "f8", f"U{widths[1]}"))))
+
+
+# What --resume needs is written after the lines of the log and before the model. So after a crash the log has at least
+# the generations of the state, and the state is at least as new as the model.
+
+
+@dataclasses.dataclass(eq=False)
+class Training:
+    """A training at some generation. metadata.doc.resume keeps these fields for --resume, as JSON."""
+
+    settings: dict  # Settings.kept()
+    pictures: str  # the digest of all pictures
+    model: list
+    rng: np.random.Generator
+    total: list  # with `average`: the sum of the models since half of the generations
+    generation: int = 0
+    log_size: int = 0  # bytes of the rows of the log
+    log_last: str = ""  # the last of these rows
+    model_digest: str = ""  # of model.doc as this training left it the last but one time
+    model_file: str = ""  # as seen from the folder of the log
+
+    def attach(self, log, model_file, metadata_file, screen):
+        """Take the files that note() and write() change, and the screen that shows how it goes."""
+        self.log, self.paths, self.screen, self.parts = log, (model_file, metadata_file), screen, parts_of(self.model)
+        folder = os.path.dirname(os.path.abspath(metadata_file))
+        try:
+            self.model_file = os.path.relpath(model_file, folder)
+        except ValueError:  # two drives of Windows
+            self.model_file = os.path.abspath(model_file)
+
+    def note(self, generation, result):
+        """Note a generation that is done: a line of the log and, with `average`, the weights."""
+        self.log.append(generation, result)
+        self.generation = generation
+        if self.total and generation > self.settings["generations"] // 2:
+            for total, array in zip(self.total, self.model):
+                total[...] += array
+
+    def write(self):
+        """Bring all files up to date, in this order: the log, what --resume needs, the model."""
+        self.log.flush(self.generation)
+        self.log_size, self.log_last = self.log.size, self.log.last
+        self.write_state()
+        text = model_text(self.trained_model())
+        write_whole(self.paths[0], text)
+        self.model_digest = digest_of([text])
+        self.screen.progress(self.generation, self.log.recent)
+
+    def write_state(self):
+        state = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        arrays = {name: [array.tolist() for array in state[name][:3]] for name in ("model", "total")}
+        text = json.dumps({**state, **arrays, "rng": self.rng.bit_generator.state})
+        write_whole(resume_path(self.paths[1]), text.encode())
+
+    def trained_model(self):
+        """Return the model for model.doc: the last weights or, with `average`, the mean of those of the last half."""
+        count = self.generation - self.settings["generations"] // 2
+        if not self.total or count <= 0:
+            return self.model
+        return [*(total / count for total in self.total), *self.model[3:]]
+
+
+@contextlib.contextmanager
+def open_training(settings, pictures, model_file, metadata_file, resume, screen):
+    """Start or continue a training: give its Training, with its files locked, and write the files at the end.
+
+    pictures: pairs of pixels and a one-hot label. Raises InputError, before any file is touched, if it cannot be done.
+    """
+    if os.path.realpath(model_file) == os.path.realpath(metadata_file):
+        raise InputError(f"{model_file}: expected two files, for the model and for the log; name another")
+    digest = digest_of(part.tobytes() for pair in pictures for part in pair)
+    with contextlib.ExitStack() as stack:
+        for path in sorted({os.path.realpath(model_file), os.path.realpath(metadata_file)}):
+            stack.enter_context(locked(path, screen.say))
+        if resume:
+            training = continue_training(settings, digest, metadata_file)
+        else:
+            training = start_training(settings, digest, screen)
+            start_files(model_file, metadata_file)
+        log = Log(metadata_file, settings.labels, training.log_size, training.log_last)
+        stack.callback(log.close)
+        if log.dropped:
+            done = training.generation
+            screen.say(f"{metadata_file}: what follows generation {done:,} is trained again (lines: {log.dropped:,})")
+        if resume:
+            keep_other_model(training, model_file, screen)
+        training.attach(log, model_file, metadata_file, screen)
+        training.write()
+        yield training
+        training.write()
+        training.write_state()  # with the digest of the last model
+
+
+def start_training(settings, pictures, screen):
+    """Return a Training before its first generation. Without a seed, one is drawn and told."""
+    kept = settings.kept()
+    if kept["seed"] is None:
+        kept["seed"] = secrets.randbits(32)
+        screen.say(f"seed {kept['seed']}")
+    rng = np.random.default_rng(kept["seed"])
+    model = start_model(settings.labels, rng, settings.output_sum, settings.train_kernels, settings.kernels)
+    total = [np.zeros(array.shape) for array in model[:3]] if settings.average else []
+    return Training(kept, pictures, model, rng, total)
+
+
+def continue_training(settings, pictures, metadata_file):
+    """Return the Training that wrote a log, with a new number of generations. Raises InputError for another one."""
+    training, kept = read_state(metadata_file), settings.kept()
+    before = training.settings
+    free = {"dataset"} | ({"seed"} if kept["seed"] is None else set())
+    if not (before["alpha_decay"] or before["average"]):  # both depend on the number of generations
+        free.add("generations")
+    for name, value in kept.items():
+        if before.get(name, value) != value and name not in free:
+            raise InputError(f"{metadata_file}: began with {name.replace('_', ' ')} {in_words(before[name])}, found "
+                             f"{in_words(value)}; a resumed training cannot change it")  # fmt: skip
+    if kept["generations"] < training.generation:
+        raise InputError(f"{metadata_file}: it has {training.generation} generations already, expected a larger number")
+    if pictures != training.pictures:
+        dataset = kept["dataset"]
+        raise InputError(f"{dataset}: expected the pictures that the training began with; train from the start")
+    training.settings = {**kept, "seed": before["seed"]}
+    return training
+
+
+def start_files(model_file, metadata_file):
+    """Keep the files of the last training as .bak and begin a new log. At no moment is a file missing."""
+    for path in (model_file, metadata_file, resume_path(metadata_file)):
+        check_writable(path)
+    resumable = os.path.exists(resume_path(metadata_file))
+    back_up(model_file)
+    # An empty log, of a start that failed, is not kept: it would replace a useful .bak file.
+    if resumable or (os.path.exists(metadata_file) and read_header(metadata_file)[1] != 0):
+        back_up(metadata_file)
+    if resumable:
+        rename(resume_path(metadata_file), resume_path(f"{metadata_file}.bak"))
+    start_log(metadata_file, time.time())
+
+
+def keep_other_model(training, model_file, screen):
+    """Keep the model at model_file as .bak if the training that is resumed did not write it.
+
+    After a crash, model.doc is either the model of the state or the one that was written just before.
+    """
+    if os.path.exists(model_file):
+        with open(model_file, "rb") as file:
+            found = digest_of([file.read()])
+        if found not in (training.model_digest, digest_of([model_text(training.trained_model())])):
+            back_up(model_file)
+            screen.say(f"{model_file}: this training did not write it; it is kept as {model_file}.bak")
+
+
+def read_state(metadata_file):
+    """Return the Training that the file beside a log keeps. Raises InputError if there is none."""
+    path = resume_path(metadata_file)
+    try:
+        with open(path, encoding="utf-8") as file:
+            training = Training(**json.load(file))
+        settings, state, training.rng = training.settings, training.rng, np.random.default_rng()
+        training.rng.bit_generator.state = state
+        types = np.float32, np.float32, np.float32 if settings["train_kernels"] else np.float64
+        arrays = [np.array(numbers, kind) for numbers, kind in zip(training.model, types)]
+        training.model = [*arrays, settings["labels"], settings["output_sum"]]
+        training.total = [np.array(numbers) for numbers in training.total]
+        return training
+    except FileNotFoundError:
+        start = command(ours("controller.py"), "--metadata", metadata_file)
+        raise InputError(f"{path}: not found, so there is nothing to resume; to start a training: {start}") from None
+    except (ValueError, TypeError, LookupError):
+        raise InputError(f"{path}: expected the state of a training by this version; train from the start") from None
+
+
+def read_settings(metadata_file):
+    """Return the settings of the training that wrote a log, {} if nobody knows: its companion is another training's."""
+    try:
+        training = read_state(metadata_file)
+        with open(metadata_file, "rb") as file:
+            for _ in range(4):
+                file.readline()
+            known = ends_with(file, training.log_size, training.log_last) and (training.log_size or not file.read(1))
+        return training.settings if known else {}
+    except (InputError, OSError):
+        return {}
+
+
+def resume_path(metadata_file):
+    """Return the path of the file that --resume needs."""
+    return f"{metadata_file}.resume"
+
+
+def digest_of(parts):
+    """Return the SHA-256 of some bytes, in hexadecimal."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part)
+    return found.hexdigest()
+
+
+def in_words(value):
+    if isinstance(value, float):
+        return np.format_float_positional(value, trim="-")
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -20,7 +20,6 @@ from support.files import InputError, write_whole
 
 KERNEL = 5  # pixels, a kernel's side
 LAST_MAP = ((SIZE - KERNEL + 1) // 2 - KERNEL + 1) // 2  # 5 values, the side of a map after max pooling 2
-KERNELS = 6, 6  # the numbers of the paper's kernels, below; a training with others: --train-kernels --kernels 12 24
 OUTPUT_SUM = 100  # of a model that names none: the paper's text; its published figures fit 10 (docs/reproduction.md)
 LARGEST_SUM = 1_000_000
 LARGEST = 1e15  # a trained number never comes near it; below it, no sum in the network overflows
@@ -97,15 +96,14 @@ def inputs_of(kernels_2):
     return kernels_2 * LAST_MAP**2 + 1
 
 
-def start_model(labels, rng, output_sum=OUTPUT_SUM, train_kernels=False, kernels=KERNELS, random_kernels=False):
+def start_model(labels, rng, output_sum=OUTPUT_SUM, train_kernels=False, kernels=None):
     """Return the model before training: the hand-set kernels, and weights drawn uniformly from [0, 1).
 
     With train_kernels, all numbers are of single precision, every kernel is brought to one length, and the weights
-    begin smaller, so that all layers learn at the same pace. The kernels start at random if random_kernels is True or
-    if their numbers are not the paper's.
+    begin smaller, so that all layers learn at the same pace. kernels: a pair, so many that begin at random.
     """
     kernels_1, kernels_2 = hand_set_kernels()
-    if random_kernels or tuple(kernels) != KERNELS:
+    if kernels:
         kernels_1 = rng.standard_normal((kernels[0], KERNEL**2), np.float32)
         kernels_2 = rng.standard_normal((kernels[1], kernels[0] * KERNEL**2), np.float32)
     weights = rng.random((1, len(labels) * inputs_of(len(kernels_2))))
@@ -134,17 +132,20 @@ def parts_of(model):
     if isinstance(model, (str, os.PathLike)):
         raise InputError(f"expected a model, found the name {os.fspath(model)!r}; use model.read_model() of it")
     try:
-        kernels_1, kernels_2, weights = np.asarray(model[0]), np.asarray(model[1]), np.asarray(model[2])
-        shapes = f"{kernels_1.shape}, {kernels_2.shape} and {weights.shape}"
-        fits = kernels_1.shape[1:] == (KERNEL**2,) and kernels_2.shape[1:] == (KERNEL**2 * len(kernels_1),)
-        weights = weights.reshape(-1, inputs_of(len(kernels_2)))
-    except (TypeError, ValueError, LookupError):
+        kernels_1, kernels_2, weights = map(np.asarray, model[:3])
+        per_kernel, inputs = KERNEL**2 * len(kernels_1), inputs_of(len(kernels_2))
+    except (TypeError, ValueError):
         raise InputError("expected a model: two arrays of kernels and one of weights, found something else") from None
-    if not fits:
-        raise InputError(f"expected arrays (k1, 25), (k2, k1 * 25) and n * (k2 * 25 + 1) weights, found {shapes}")
-    labels = model[3] if len(model) > 3 else [str(number) for number in range(len(weights))]
-    if len(labels) != len(weights):
-        raise InputError(f"expected a model with a label for each of its {len(weights)} outputs, found {len(labels)}")
+    if kernels_1.shape[1:] != (KERNEL**2,):
+        raise InputError(f"expected kernels of convolution 1 with 25 numbers each, found {kernels_1.shape}")
+    if kernels_2.shape[1:] != (per_kernel,):
+        raise InputError(f"expected kernels of convolution 2 with {per_kernel} numbers each (25 for each of the "
+                         f"{len(kernels_1)} kernels of convolution 1), found {kernels_2.shape}")  # fmt: skip
+    labels = model[3] if len(model) > 3 else [str(number) for number in range(max(1, weights.size // inputs))]
+    if weights.size != len(labels) * inputs:
+        raise InputError(f"expected {len(labels) * inputs} weights, {inputs} for each of the {len(labels)} labels, "
+                         f"found {weights.size}")  # fmt: skip
+    weights = weights.reshape(len(labels), inputs)
     return Parts(kernels_1, kernels_2, weights, labels, model[4] if len(model) > 4 else OUTPUT_SUM)
 
 
@@ -212,24 +213,20 @@ def checked(model, path, hint=""):
 
     need(3 <= len(model) <= 5, "two arrays of kernels, one of weights, perhaps labels and an output sum, found "
          f"{len(model)} parts; train again with python controller.py")  # fmt: skip
-    try:
-        kernels_1, kernels_2, weights = (np.array(part, float) for part in model[:3])
-    except (TypeError, ValueError):
-        need(False, "arrays of numbers, with equally many numbers in each row")
-    per_kernel = KERNEL**2 * len(kernels_1) if kernels_1.ndim else 0
-    need(kernels_1.shape[1:] == (KERNEL**2,), f"kernels of convolution 1 with 25 numbers each, found {kernels_1.shape}")
-    need(kernels_2.shape[1:] == (per_kernel,), f"kernels of convolution 2 with {per_kernel} numbers each (25 for each "
-         f"of the {len(kernels_1)} kernels of convolution 1), found {kernels_2.shape}")  # fmt: skip
     labels = model[3] if len(model) > 3 else ["0", "1"]
     need(isinstance(labels, (list, tuple)) and len(labels) > 1 and all(isinstance(label, str) for label in labels)
          and all(label and label.isprintable() for label in labels) and len(set(labels)) == len(labels),
          f"two or more different labels, each in double quotes, found {labels!s:.60}")  # fmt: skip
-    inputs = inputs_of(len(kernels_2))
-    need(weights.size == len(labels) * inputs, f"{len(labels) * inputs} weights, {inputs} for each of the "
-         f"{len(labels)} labels, found {weights.size}")  # fmt: skip
-    need(all((np.abs(array) < LARGEST).all() for array in (kernels_1, kernels_2, weights)),
-         f"numbers below {LARGEST:g}, found larger ones or nan")  # fmt: skip
+    try:
+        arrays = [np.array(part, float) for part in model[:3]]
+        parts_of([*arrays, labels])
+    except (TypeError, ValueError) as error:
+        wrong = str(error) if isinstance(error, InputError) else "expected arrays of numbers, of one length in each row"
+        raise InputError(f"{path}: {wrong}{hint}") from None
+    need(
+        all((np.abs(array) < LARGEST).all() for array in arrays), f"numbers below {LARGEST:g}, found larger ones or nan"
+    )
     for total in model[4:]:
         need(isinstance(total, (int, float)) and 0 < total <= LARGEST_SUM,
              f"an output sum above 0 and at most {LARGEST_SUM:,}, found {total!s:.60}")  # fmt: skip
-    return [kernels_1, kernels_2, weights.reshape(1, -1), *model[3:]]
+    return [*arrays[:2], arrays[2].reshape(1, -1), *model[3:]]

@@ -24,6 +24,10 @@ SIZE = 32  # pixels, both ways
 TRIMMED = 24  # pixels, the longer side of trimmed ink: the height of the dataset's digits
 THIN, PEN = 2.5, 3  # pixels of 32: strokes thinner than THIN are widened to PEN
 LARGE = 3  # ink is this many times its final size while its strokes are measured and widened
+JITTER = 12, 0.25, 0.2, 0.2, 1, 1  # at most: degrees, slant, stretch across, stretch down, pixels across, pixels down
+BEND = 0.7, 1.3  # the share of pictures that are bent; standard deviation of a point's move, in pixels
+STEP = SIZE // 4  # pixels from one point of the grid to the next
+GRID = np.stack(np.meshgrid(*[range(0, SIZE + 1, STEP)] * 2), axis=2)  # (5, 5, 2): x and y of each point
 PHOTO = 2048  # pixels; a picture with a longer side than this is read at a fraction of its size
 
 
@@ -116,6 +120,24 @@ def distort(picture, turn, slant, stretch_x, stretch_y, shift_x, shift_y):
     x, y = picture.width / 2, picture.height / 2
     numbers = a, b, x - a * (x + shift_x) - b * (y + shift_y), c, d, y - c * (x + shift_x) - d * (y + shift_y)
     return picture.transform(picture.size, Image.AFFINE, numbers, Image.BILINEAR, fillcolor=255)
+
+
+def jittered(pixels, rng):
+    """Return a picture as another hand might have drawn it, changed by at most JITTER: (32, 32) -> (32, 32)."""
+    turn, slant, across, down, right, lower = (limit * (2 * rng.random() - 1) for limit in JITTER)
+    picture = distort(Image.fromarray(pixels), turn, slant, 1 + across, 1 + down, right, lower)
+    return np.frombuffer(picture.tobytes(), np.uint8).reshape(pixels.shape)
+
+
+def bent(pixels, rng):
+    """Return a picture as if it were drawn on rubber: 5x5 points spread over it are moved at random. (32, 32) each."""
+    points = (GRID + rng.normal(0, BEND[1], GRID.shape)).tolist()
+    # each square of the new picture comes from the four points to which its corners were moved
+    mesh = [((STEP * j, STEP * i, STEP * j + STEP, STEP * i + STEP),
+             points[i][j] + points[i + 1][j] + points[i + 1][j + 1] + points[i][j + 1])
+            for i in range(4) for j in range(4)]  # fmt: skip
+    picture = Image.fromarray(pixels).transform((SIZE, SIZE), Image.MESH, mesh, Image.BILINEAR, fillcolor=255)
+    return np.frombuffer(picture.tobytes(), np.uint8).reshape(pixels.shape)
 
 
 def open_picture(source):

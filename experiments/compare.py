@@ -21,7 +21,7 @@ from experiments.shared import count_right, markdown, one_or_more, pictures_of, 
 from model import parts_of
 from results import STEADY
 from support.commandline import Parser, run
-from training import LABELS
+from training import Settings
 
 OWN = "seed", "model_file", "metadata_file", "resume"  # of each training; no option changes them
 
@@ -44,7 +44,7 @@ def main():
     for case in cases:
         if "seed" in case or case["resume"]:
             parser.error("expected no --seed and no --resume: each way is trained from the start, with --seeds")
-        next(pictures_of(case.get("labels", LABELS), options.test))  # a mistake is said before the trainings
+        next(pictures_of(case.get("labels", Settings.labels), options.test))  # a mistake is said before the trainings
     cases = [{name: value for name, value in case.items() if name not in OWN} for case in cases]
     found = train_all(cases, options.seeds, functools.partial(measure, options.test))
 

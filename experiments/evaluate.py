@@ -15,10 +15,10 @@ import numpy as np
 import cnn
 from experiments.shared import pictures_of
 from model import parts_of, read_model, write_model
+from preprocessing import bent, jittered
 from support.commandline import Parser, progress_line, run, share
 from support.figures import new_figure, save_figure
 from support.files import back_up
-from training import bent, jittered
 
 LOOK_ALIKES = "oO0", "lIi1", "zZ2", "9gq", "sS5"  # nobody can tell them apart in a single character cut to its ink
 BINS = 15  # of equal width, from probability 0 to 1, for the calibration error

@@ -18,7 +18,7 @@ from metadata import find_right
 from model import parts_of, read_model
 from results import PAPER_CROSS_ENTROPY, PAPER_WINDOW, STEADY
 from support.commandline import ROOT, Parser, run
-from training import ALPHA, GENERATIONS, LABELS
+from training import ALPHA, Settings
 
 SUMS = 100, 10  # the paper's text, and the authors' program
 PAPER_SHARE = 100 * 86 / 101  # percent right
@@ -40,11 +40,17 @@ def main():
     add("folders", nargs="+", metavar="FOLDER", help="training pictures, FOLDER/<label>/img<class>-<number>.png")
     add("--test", metavar="DIR", help="also count the right answers on these pictures, without dropout")
     add("--seeds", type=one_or_more, default=5, metavar="N", help="seeds 1 to N (default: 5)")
-    add("--generations", type=one_or_more, default=GENERATIONS, metavar="N", help="(default: 180834, the paper's)")
+    add(
+        "--generations",
+        type=one_or_more,
+        default=Settings.generations,
+        metavar="N",
+        help="(default: 180834, the paper's)",
+    )
     options = parser.parse_args()
     paper = read_model(PAPER_MODEL)
     for folder in (*options.folders, *filter(None, [options.test])):
-        next(pictures_of(LABELS, folder))  # a mistake is said before the trainings
+        next(pictures_of(Settings.labels, folder))  # a mistake is said before the trainings
 
     cases = [(folder, total) for folder in options.folders for total in SUMS]
     settings = [{"alpha": ALPHA, "generations": options.generations, "dataset": folder, "output_sum": total}

@@ -20,9 +20,9 @@ import numpy as np
 import cnn
 from backpropagation import PIXEL_SCALE
 from experiments.shared import markdown, one_or_more
-from model import KERNELS, OUTPUT_SUM, parts_of, start_model
-from support.commandline import ROOT, Parser, progress_line, run
-from training import ALPHA, KERNELS_ALPHA, LABELS, train
+from model import OUTPUT_SUM, parts_of, start_model
+from support.commandline import ROOT, Parser, Silent, progress_line, run
+from training import Settings, train
 
 DATASET = os.path.join(ROOT, "dataset")
 PICTURE = os.path.join(DATASET, "0", "img001-00001.png")
@@ -70,7 +70,7 @@ def main():
     if options.long:
         rows.append(["around generation 1,000,000 / around generation 1,000", f"{length_ratio():.2f}", "1.15", "1.00"])
     print(f"{markdown(rows)}\n")
-    pixels, model = cnn.read_pixels(PICTURE), start_model(LABELS, np.random.default_rng(0))
+    pixels, model = cnn.read_pixels(PICTURE), start_model(Settings.labels, np.random.default_rng(0))
     print(f"classifying a picture of 32x32 pixels: {per_call(lambda: cnn.cnn(pixels, model)) * 1e6:.0f} microseconds")
 
 
@@ -94,11 +94,11 @@ def our_generation(train_kernels=False):
 
 def training_run(generations, train_kernels=False):
     """Train, and return a list of (seconds, generation), one for each call of progress()."""
-    marks, alpha = [], KERNELS_ALPHA if train_kernels else ALPHA
+    marks, screen = [], Silent()
+    screen.progress = lambda done, _: marks.append((time.perf_counter(), done))
     with tempfile.TemporaryDirectory() as folder:
         files = f"{folder}/model.doc", f"{folder}/metadata.doc"
-        train(alpha, generations, *files, dataset=DATASET, seed=1, train_kernels=train_kernels,
-              progress=lambda done, _: marks.append((time.perf_counter(), done)))  # fmt: skip
+        train(None, generations, *files, dataset=DATASET, seed=1, train_kernels=train_kernels, screen=screen)
     return marks
 
 
@@ -111,7 +111,7 @@ def length_ratio():
 
 def example(train_kernels):
     """Return the pixels of a picture, the three arrays of a start model, and the rate of each array."""
-    parts = parts_of(start_model(LABELS, np.random.default_rng(0), train_kernels=train_kernels))
+    parts = parts_of(start_model(Settings.labels, np.random.default_rng(0), train_kernels=train_kernels))
     rates = (STILL * PIXEL_SCALE, STILL, STILL) if train_kernels else (0, 0, STILL)
     return np.float32(cnn.read_pixels(PICTURE)), [np.float32(array) for array in parts[:3]], rates
 
@@ -171,7 +171,7 @@ def torch_step(train_kernels):
 
     def generation():
         maps = pixels
-        for kernels, share, before in zip(arrays, (cnn.DROPOUT_1, cnn.DROPOUT_2), (1, KERNELS[0])):
+        for kernels, share, before in zip(arrays, (cnn.DROPOUT_1, cnn.DROPOUT_2), (1, 6)):
             maps = torch.max_pool2d(torch.relu(torch.conv2d(maps, kernels.reshape(-1, before, 5, 5))), 2)
             maps = maps * (torch.rand(maps.shape) >= share)
         outputs = (arrays[2] @ torch.cat((maps.reshape(-1), torch.ones(1)))).abs()

@@ -6,9 +6,11 @@ import io
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
+import threading
 import time
 
 from support.files import InputError
@@ -145,3 +147,29 @@ def duration(seconds):
 def share(count, total):
     """Return a count as a whole number and as a percentage: 193 of 200, 96.5%."""
     return f"{count:,} of {total:,}, {100 * count / total:.1f}%"
+
+
+class Silent:
+    """Shows nothing of a training. controller.Screen, which has the same functions, shows it on a terminal."""
+
+    def say(self, text):
+        """Show a sentence."""
+
+    def loading(self, done, total):
+        """Show how many pictures are read."""
+
+    def progress(self, generation, recent):
+        """Show how far the training is: called at its beginning, about once a second, and at its end."""
+
+
+@contextlib.contextmanager
+def stop_on_signals():
+    """Give an Event that Ctrl-C and SIGTERM set, so that a loop can finish its round and write its files."""
+    stopped = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, lambda number, frame: stopped.set()) for number in numbers}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from sources.fonts import FONT_FOLDERS, find_faces
+from support.commandline import Silent
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -75,6 +76,13 @@ def fonts(tmp_path_factory):
         path = faces[0][0]
         shutil.copy(path, folder / os.path.basename(path))
     return str(folder)
+
+
+def screen_of(**calls):
+    """A screen for train(): say, loading and progress call these functions, or nothing."""
+    screen = Silent()
+    vars(screen).update(calls)
+    return screen
 
 
 def wait_for(condition):

@@ -35,6 +35,6 @@ while time.monotonic() < until:
     rows = metadata.read_metadata(folder / LOG)
     assert rows["generation"].tolist() == list(range(1, len(rows) + 1))
     assert len(model.read_model(folder / "model.doc")) == 5
-    kept = training.read_state(folder / LOG)["generation"]
+    kept = metadata.read_state(folder / LOG).generation
     assert kept <= len(rows)
     print(len(rows) - kept)

@@ -1,6 +1,6 @@
 """The whole network in plain Python loops over plain lists, written from the paper's description alone.
 
-The tests hold cnn.py against it, and experiments/speed.py times it.
+The tests hold cnn.py against it.
 """
 
 import math

@@ -25,7 +25,7 @@ def loss(arrays, right):
 @pytest.mark.parametrize(("labels", "kernels", "sign"), [("01", (6, 6), 1), ("0123456789", (3, 4), -1)])
 def test_every_gradient_is_the_slope_of_the_loss(labels, kernels, sign):
     rng = np.random.default_rng(5)
-    made = model.start_model(labels, rng, train_kernels=True, kernels=kernels, random_kernels=True)  # no equal values
+    made = model.start_model(labels, rng, train_kernels=True, kernels=kernels)  # no equal values
     made[2] = (made[2] - np.float32(sign < 0) * made[2].mean()) * np.float32(90)  # sums over 100; some below 0
     pixels = 0.9 * cnn.read_pixels(PICTURE) + rng.uniform(0, 20, (32, 32))  # on even paper many values would be equal
     label = np.eye(len(labels))[1]
@@ -63,7 +63,7 @@ def test_of_equal_values_the_first_gets_the_gradient():
 def test_relu_and_dropout_pass_no_gradient_where_they_made_a_0():
     values = np.array([0.0, 2.0])
     assert backpropagation.relu(np.array([3.0, 4.0]), values).tolist() == [0, 4]
-    assert backpropagation.dropout(np.array([3.0, 4.0]), values).tolist() == [0, 4]
+    assert backpropagation.drop_out(np.array([3.0, 4.0]), values).tolist() == [0, 4]
 
 
 def test_what_was_dropped_trains_nothing(rng):

@@ -49,14 +49,17 @@ def test_it_runs_twice_in_one_shell_and_says_how_to_install_matplotlib(dataset, 
 
 def test_the_defaults_are_the_papers(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["controller.py"])
-    papers = {"labels": ("0", "1"), "dataset": "dataset", "output_sum": 100, "dropout": True, "kernels": (6, 6)}
-    assert {name: value for name, value in training.train.__kwdefaults__.items() if value} == papers
-    assert controller.parse_options() == {"alpha": 5e-9, "generations": 180_834, "model_file": "model.doc",
-                                          "metadata_file": "metadata.doc", "resume": False}  # fmt: skip
+    papers = {"alpha": 5e-9, "generations": 180_834, "labels": ["0", "1"], "dataset": "dataset", "output_sum": 100,
+              "dropout": True}  # fmt: skip
+    assert {name: value for name, value in vars(training.Settings()).items() if value} == papers
+    files = {"model_file": "model.doc", "metadata_file": "metadata.doc", "resume": False}
+    given = controller.parse_options()
+    assert files.items() <= given.items()
+    assert training.Settings(**{name: given[name] for name in given if name not in files}) == training.Settings()
     monkeypatch.setattr(sys, "argv", ["controller.py", "--train-kernels", "--kernels", "12", "24"])
-    assert {"alpha": 0.007, "kernels": [12, 24]}.items() <= controller.parse_options().items()
-    monkeypatch.setattr(sys, "argv", ["controller.py", "--train-kernels"])
-    assert controller.parse_options()["alpha"] == 0.003
+    assert controller.parse_options()["kernels"] == [12, 24]
+    assert training.Settings(train_kernels=True, kernels=(12, 24)).alpha == 0.007
+    assert training.Settings(train_kernels=True).alpha == 0.003
 
 
 def test_help_says_each_default(run_script):

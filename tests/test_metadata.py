@@ -5,17 +5,27 @@ import tracemalloc
 import numpy as np
 import pytest
 
+import cnn
 import metadata
 from support.files import InputError
 
+LABELS = "0", "1", "long-label"
+
+
+def result_of(label, cross_entropy, first):
+    """What cnn.cnn() returns in a generation, as far as the log needs it."""
+    return cnn.Trained(cross_entropy, np.array(LABELS) == label, np.array([first, 1 - first, 0]), None)
+
 
 def write_log(path, rows, started=1488888888.25):
+    """Write a log; where its rows end, and the last one, as Log() takes them."""
     metadata.start_log(path, started)
-    log = metadata.Log(path)
-    for row in rows:
-        log.append(*row)
+    log = metadata.Log(path, LABELS)
+    for generation, *row, _ in rows:
+        log.append(generation, result_of(*row))
     log.flush(len(rows))
     log.close()
+    return log.size, log.last
 
 
 ROWS = [(1, "0", 0.25, 0.5623, "0"), (2, "1", 0.1 + 0.2, 1e-7, "1"), (3, "1", 43.4, 1.0, "0")]
@@ -47,9 +57,9 @@ def test_every_row_and_the_header_are_read_back(tmp_path):
 def test_line_2_is_written_over_in_place(tmp_path):
     path = tmp_path / "metadata.doc"
     metadata.start_log(path, 1.0)
-    log = metadata.Log(path)
+    log = metadata.Log(path, LABELS)
     for generation in range(1, 1001):
-        log.append(generation, "0", 0.5, 0.5, "0")
+        log.append(generation, result_of("0", 0.5, 0.5))
         if generation % 100 == 0:
             log.flush(generation)
             assert metadata.read_header(path)[1] == generation
@@ -57,28 +67,22 @@ def test_line_2_is_written_over_in_place(tmp_path):
     log.close()
 
 
-@pytest.mark.parametrize("number", range(3))
-@pytest.mark.parametrize("line", [b"9 1 0.5 0.5 1\n", b"4 1 0.5 0.5 1\n", b"\n"])
-def test_going_on_needs_every_generation_before(tmp_path, number, line):
-    write_log(tmp_path / "metadata.doc", ROWS)
+@pytest.mark.parametrize("place", range(4, 7))
+@pytest.mark.parametrize("line", [b"3 1 43.4 0.9 0\n", b"3 1 43.4 1.0 0", b"\n", b""])
+def test_going_on_needs_every_generation_before(tmp_path, place, line):
+    end = write_log(tmp_path / "metadata.doc", ROWS)
     lines = (tmp_path / "metadata.doc").read_bytes().splitlines(keepends=True)
-    lines[4 + number] = line
+    lines[place] = line
     (tmp_path / "metadata.doc").write_bytes(b"".join(lines))
-    with pytest.raises(InputError, match=rf"metadata\.doc, line {5 + number}: expected generation {1 + number}, found"):
-        metadata.Log(tmp_path / "metadata.doc", 3)
-    write_log(tmp_path / "metadata.doc", ROWS)
-    with pytest.raises(InputError, match="line 8: expected generation 4, found b''"):
-        metadata.Log(tmp_path / "metadata.doc", 4)
-    (tmp_path / "metadata.doc").write_bytes((tmp_path / "metadata.doc").read_bytes()[:-1])
-    with pytest.raises(InputError, match="line 7: expected generation 3"):
-        metadata.Log(tmp_path / "metadata.doc", 3)
+    with pytest.raises(InputError, match=r"metadata\.doc: another training wrote this log, or lines are missing"):
+        metadata.Log(tmp_path / "metadata.doc", LABELS, *end)
 
 
 def test_rows_that_the_disk_did_not_take_are_taken_back(tmp_path, monkeypatch):
     path = tmp_path / "metadata.doc"
-    write_log(path, ROWS)
-    before, log = path.read_bytes(), metadata.Log(path, 3)
-    log.append(4, "0", 0.5, 0.5, "0")
+    end = write_log(path, ROWS)
+    before, log = path.read_bytes(), metadata.Log(path, LABELS, *end)
+    log.append(4, result_of("0", 0.5, 0.5))
 
     def full(_):
         raise OSError(28, "No space left on device")

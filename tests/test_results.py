@@ -62,8 +62,10 @@ def test_the_authors_log_gives_the_same_right_as_ours(tmp_path, rows):
 
 def test_the_summary_and_the_graphs(tmp_path, rows, dataset, run_script):
     files = tmp_path / "model.doc", tmp_path / "metadata.doc"
-    training.train(2e-8, 0, *files, seed=7, output_sum=10, dataset=os.fspath(dataset))  # leaves the settings
-    write_log(tmp_path / "metadata.doc", rows)
+    training.train(2e-8, 250, *files, seed=7, output_sum=10, dataset=os.fspath(dataset))
+    log = metadata.read_metadata(files[1])
+    rows = [tuple(row)[1:] for row in log.tolist()]
+    os.utime(files[1], (0, metadata.read_header(files[1])[0] + 2))
     done = run_script("results.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -75,7 +77,7 @@ def test_the_summary_and_the_graphs(tmp_path, rows, dataset, run_script):
             mean = sum(row[1] for row in of_label) / len(of_label)
             right = sum(row[0] == row[3] for row in of_label)
             share = f"{right} of {len(of_label)}, {100 * right / len(of_label):.1f}%"
-            assert f"{mean:.4f}       {10**-mean:.4f}  {share}" in line
+            assert f"{mean:.4f}          {10**-mean:.4f}  {share}" in line
     assert "the paper" not in done.stdout
     for name in ("cross_entropy.png", "right.png"):
         picture = pixels(tmp_path / name)
@@ -114,18 +116,26 @@ def test_several_logs_are_compared_in_one_graph(tmp_path, rows, run_script):
 
 
 @pytest.mark.parametrize("change", [{}, {"alpha": 1e-8}, {"output_sum": 10.0}, {"dropout": False}, {"average": True},
-                                    {"dropout_rates": [0.1, 0.2]}, {"kernels": [12, 24]},
+                                    {"dropout_rates": [0.1, 0.2]}, {"kernels": [6, 6]},
                                     {"labels": ["1", "0"]}])  # fmt: skip
-def test_the_papers_figures_stand_beside_its_own_settings_only(tmp_path, rows, dataset, change):
-    files = tmp_path / "model.doc", tmp_path / "metadata.doc"
-    training.train(5e-9, 0, *files, dataset=dataset)
-    settings = {**training.read_settings(files[1]), **change}
-    read = np.resize(metadata.read_metadata(write_log(files[1], rows)), results.PAPER_GENERATIONS)
+def test_the_papers_figures_stand_beside_its_own_settings_only(tmp_path, rows, change):
+    settings = {**training.Settings(seed=1).kept(), **change}
+    log = write_log(tmp_path / "metadata.doc", rows)
+    read = np.resize(metadata.read_metadata(log), 180_834)
     right = metadata.find_right(read)
-    shown = "the paper, last 101         0.1728       0.6717  86 of 101, 85.15%"
-    assert (shown in results.summary(files[1], read, right, settings)) is (not change)
-    assert "the paper" not in results.summary(files[1], read[1:], right[1:], settings)
-    assert "the paper" not in results.summary(files[1], read, right, {})
+    shown = "the paper, last 101         0.1728          0.6717  86 of 101, 85.15%"
+    assert (shown in results.summary(log, read, right, settings)) is (not change)
+    assert "the paper" not in results.summary(log, read[1:], right[1:], settings)
+    assert "the paper" not in results.summary(log, read, right, {})
+
+
+def test_settings_of_another_training_are_not_named(tmp_path, rows, dataset, run_script):
+    files = tmp_path / "model.doc", tmp_path / "metadata.doc"
+    training.train(2e-8, 250, *files, labels=["1", "0"], dataset=dataset)
+    assert metadata.read_settings(files[1])["labels"] == ["1", "0"]
+    write_log(files[1], rows)  # as `git checkout metadata.doc` does
+    assert metadata.read_settings(files[1]) == {}
+    assert "alpha" not in run_script("results.py", cwd=tmp_path).stdout
 
 
 @pytest.mark.parametrize(("seconds", "known"), [(10, True), (3600, False), (-5, False), (0, False), (86400, False)])

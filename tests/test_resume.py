@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT, wait_for
+from conftest import ROOT, screen_of, wait_for
 from crashes import Recorder, files_of, states
 
 import cnn
@@ -37,7 +37,9 @@ def train(folder, generations=100, until=None, **settings):
         if generation == until:
             raise KeyboardInterrupt
 
-    settings = {"seed": 6, "dataset": folder / "dataset", "progress": progress, **settings}
+    calls = {name: settings.pop(name) for name in ("say", "progress") if name in settings}
+    screen = screen_of(**{"progress": progress, **calls})
+    settings = {"seed": 6, "dataset": folder / "dataset", "screen": screen, **settings}
     alpha = settings.pop("alpha", 0.003 if settings.get("train_kernels") else 1e-7)
     return training.train(alpha, generations, folder / "model.doc", folder / LOG, **settings)
 
@@ -90,7 +92,7 @@ def test_a_resumed_training_cannot_change_its_settings_or_pictures(dataset, tmp_
     with pytest.raises(InputError, match="it has 100 generations already"):
         train(tmp_path, 99, resume=True)
     changes = {"seed": 7, "labels": ("1", "0"), "output_sum": 10, "alpha": 1e-6, "dropout": False, "jitter": True,
-               "train_kernels": True, "alpha_decay": True, "trim": True}  # fmt: skip
+               "train_kernels": True, "alpha_decay": True, "bend": True}  # fmt: skip
     for name, value in changes.items():
         message = f"began with {name.replace('_', ' ')} .*, found .*; a resumed training cannot change it"
         with pytest.raises(InputError, match=message):
@@ -111,7 +113,10 @@ def test_another_trainings_log_is_refused_and_left_alone(dataset, tmp_path):
     train(tmp_path)
     (tmp_path / LOG).write_bytes(other)
     before = files_of(tmp_path)
-    with pytest.raises(InputError, match=r"metadata\.doc: another training wrote this log; put the right one back"):
+    with pytest.raises(
+        InputError,
+        match=r"metadata\.doc: another training wrote this log, or lines are missing; put",
+    ):
         train(tmp_path, 200, resume=True)
     assert files_of(tmp_path) == before
 
@@ -119,7 +124,7 @@ def test_another_trainings_log_is_refused_and_left_alone(dataset, tmp_path):
 def test_a_state_that_cannot_be_used_is_refused(dataset, tmp_path):
     train(tmp_path)
     good = (tmp_path / STATE).read_text()
-    for text in ("", "{}", "[]", good[:50], good.replace('"model_before"', '"x"')):
+    for text in ("", "{}", "[]", good[:50], good.replace('"model_digest"', '"x"')):
         (tmp_path / STATE).write_text(text)
         with pytest.raises(InputError, match=r"resume: expected the state of a training by this version"):
             train(tmp_path, resume=True)
@@ -215,7 +220,7 @@ def test_a_second_training_of_the_same_files_is_refused_until_the_first_is_kille
     finally:
         process.kill()
         process.wait(60)
-    aim = training.read_state(tmp_path / LOG)["generation"] + 100
+    aim = metadata.read_state(tmp_path / LOG).generation + 100
     train(tmp_path, aim, resume=True)
     pieces = files(tmp_path)
     train(tmp_path, aim)
@@ -266,7 +271,7 @@ def test_killed_again_and_again_it_is_the_same_training(dataset, tmp_path, mode)
     lost = [int(line) for line in done.stdout.split()]
     assert len(lost) >= 20
     assert any(lost)  # some kills came between the writing of the log and of the state
-    aim = training.read_state(tmp_path / LOG)["generation"] + 100
+    aim = metadata.read_state(tmp_path / LOG).generation + 100
     train(tmp_path, aim, resume=True, **mode)
     pieces = files(tmp_path)
     train(tmp_path, aim, **mode)
