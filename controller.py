@@ -43,19 +43,16 @@ def parse_options(words=None):
                     "--resume, does something that the paper did not.")  # fmt: skip
     parser.argument_default = argparse.SUPPRESS  # an option that is not given does not appear
     for field in dataclasses.fields(Settings):
-        name, how = field.name.replace("_", "-"), field.metadata["how"]
-        if isinstance(field.default, bool):
-            name, how = f"no-{name}" if field.default else name, {"action": f"store_{not field.default}".lower()}
-        parser.add_argument(f"--{name}", dest=field.name, help=field.metadata["help"], **how)
+        option, how = f"--{field.name.replace('_', '-')}", field.metadata["how"]
+        if field.default is False:
+            how = {"action": "store_true"}
+        elif field.default is True:
+            option, how = f"--no-{field.name}", {"action": "store_false"}
+        parser.add_argument(option, dest=field.name, help=field.metadata["help"], **how)
     add = parser.add_argument
     add("--model", dest="model_file", metavar="FILE", help="the model (default: model.doc)")
-    add(
-        "--metadata",
-        dest="metadata_file",
-        default="metadata.doc",
-        metavar="FILE",
-        help="the log (default: metadata.doc)",
-    )
+    add("--metadata", dest="metadata_file", default="metadata.doc", metavar="FILE",
+        help="the log (default: metadata.doc)")  # fmt: skip
     add("--resume", action="store_true", default=False, help="continue the training of this log; settings that you "
         "leave out stay the same")  # fmt: skip
     given = vars(parser.parse_args(words))

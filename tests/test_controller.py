@@ -14,6 +14,7 @@ import controller
 import metadata
 import training
 from support.commandline import install
+from support.files import InputError
 
 SHIPPED = ROOT / "models" / "shipped.doc"
 
@@ -124,6 +125,29 @@ def test_a_mistake_is_one_line_and_touches_nothing(dataset, tmp_path, run_script
     assert done.stderr.startswith(f"{script}: ")
     assert (tmp_path / "model.doc").read_text() == (tmp_path / "metadata.doc").read_text() == "mine"
     assert not list(tmp_path.glob("*.png"))
+
+
+def test_a_full_disk_is_said_with_the_command_that_continues(dataset, tmp_path, monkeypatch):
+    operations = iter(range(9))
+
+    def full(_):
+        if next(operations, None) is None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["controller.py", "--generations", "300", "--seed", "1"])
+    with monkeypatch.context() as patch, pytest.raises(InputError) as caught:
+        patch.setattr(os, "fsync", full)
+        controller.main()
+    said = (
+        r".*\.doc: No space left on device; make space, then continue with: .*controller\.py --metadata metadata\.doc"
+    )
+    assert re.fullmatch(said + " --resume", str(caught.value))
+    monkeypatch.setattr(sys, "argv", ["controller.py", "--resume"])
+    assert controller.main() == 0
+    pieces = (tmp_path / "model.doc").read_bytes()
+    training.train(5e-9, 300, tmp_path / "model.doc", tmp_path / "metadata.doc", dataset=dataset, seed=1)
+    assert (tmp_path / "model.doc").read_bytes() == pieces
 
 
 def test_debians_own_python_is_told_to_use_apt(tmp_path, monkeypatch):
