@@ -257,7 +257,7 @@ def open_training(settings, pictures, model_file, metadata_file, resume, screen)
         raise InputError(f"{model_file}: expected two files, for the model and for the log; name another")
     digest = digest_of(part.tobytes() for pair in pictures for part in pair)
     with contextlib.ExitStack() as stack:
-        for path in sorted({os.path.realpath(model_file), os.path.realpath(metadata_file)}):
+        for path in sorted((model_file, metadata_file), key=os.path.realpath):
             stack.enter_context(locked(path, screen.say))
         if resume:
             training = continue_training(settings, digest, metadata_file)
