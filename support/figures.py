@@ -11,9 +11,7 @@ def new_figure(width, height, note=""):
     """Return an empty matplotlib figure, in inches. Raises InputError, ending with `note`, if matplotlib is missing."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # new versions of NumPy and pyparsing warn of what old matplotlib does
+            warnings.simplefilter("ignore")  # new versions of NumPy and pyparsing warn of what old matplotlib does
             import matplotlib  # noqa: PLC0415, an extra
             from matplotlib.figure import Figure  # noqa: PLC0415, an extra
 
