@@ -1,4 +1,4 @@
-"""docs/exercises.md: what it says to type works as it stands, in its order, and prints what its answers say."""
+"""docs/exercises.md and docs/theory.md: what they say to type works as it stands, and prints what they say."""
 
 import os
 import re
@@ -14,8 +14,13 @@ from PIL import Image, ImageDraw
 
 import cnn
 
-PAGE = (ROOT / "docs" / "exercises.md").read_text(encoding="utf-8")
-EXERCISES = re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]
+
+def parts(page):
+    """The parts of a page, each from its heading to the next."""
+    return re.split(r"^## ", (ROOT / "docs" / page).read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+
+
+EXERCISES, THEORY = parts("exercises.md"), parts("theory.md")
 NEEDED = ("dataset", "experiments", "models", "support")
 
 
@@ -94,3 +99,28 @@ def test_the_answers_that_no_line_prints():
     assert "For 58 the 1 must\nstand at the bottom\nright" in EXERCISES[0].replace("bottom right", "bottom\nright")
     assert "85.5%" in answer(EXERCISES[2])
     assert "its 85.5% in exercise 3" in EXERCISES[3]
+
+
+@pytest.mark.parametrize("part", THEORY, ids=lambda part: part.splitlines()[0])
+def test_the_theory_prints_what_stands_below_each_block(part):
+    pairs = re.findall(r"^```python\n(.*?)^```\n```text\n(.*?)^```$", part, re.MULTILINE | re.DOTALL)
+    assert len(pairs) == part.count("```python")
+    lines = [line for code, _ in pairs for line in [*code.splitlines(), "'next'"]]
+    printed = re.sub(r"(>>>|\.\.\.) ", "", typed(True, lines, ROOT)).split("'next'") if pairs else [""]
+    assert [text.strip() for text in printed[:-1]] == [" ".join(shown.split()) for _, shown in pairs]
+
+
+@pytest.mark.parametrize("part", THEORY, ids=lambda part: part.splitlines()[0])
+def test_every_figure_in_the_theory_was_printed_or_measured(part):
+    text = re.sub(r"^```.*?^```$|^\|.*?$", "", part, flags=re.MULTILINE | re.DOTALL)
+    shown = "".join(re.findall(r"^```.*?^```$|^\|.*?$", part, re.MULTILINE | re.DOTALL))
+    figures = re.findall(r"(?<![\w.])\d+\.\d+", text)
+    measured = shown.replace(",", "") + (ROOT / "docs" / "beyond.md").read_text(encoding="utf-8")
+    assert not [figure for figure in figures if figure not in measured]
+
+
+def test_the_lines_of_the_six_steps_are_those_that_run():
+    code = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("training.py", "model.py"))
+    lines = re.findall(r"^\| \d\. .*? \| `(.*?)`", THEORY[4], re.MULTILINE)
+    assert len(lines) == 6
+    assert not [line for line in lines if line not in code]
