@@ -29,16 +29,15 @@ STAGES = 40  # a way is drawn through so many points and its start
 SIDE = 41  # the cross entropy is computed at SIDE x SIDE points of the plane
 MARGIN = 0.3  # of the ways' size, around them
 SCALES = 255, 1, 1  # kernels 1 are counted times 255, so that the numbers of all layers are of one size
-LOWEST = 0.001  # a lower cross entropy has the same colour
+LINES = 0.001, 0.003, 0.01, 0.03, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5, 10, 20  # of equal height; below, one colour
+HEADER = "trainings", "start to start", "end to end", "in the plane", "cross entropy at the ends", "halfway"
 
 
 def main():
     parser = Parser("Draw the cross entropy on a plane through the weights, and the ways that trainings take on it.")
     parser.add_argument("--output", default="mountain.png", metavar="FILE", help="(default: mountain.png)")
     path, show = parser.parse_args().output, progress_line(sys.stderr)
-    figure, pictures = new_figure(18, 6.6), load_pictures("dataset", ("0", "1"), Silent())
-    rows = [["trainings", "between the starts", "between the ends", "of the ways in the plane",
-             "cross entropy at the ends", "halfway between the ends"]]  # fmt: skip
+    figure, pictures, rows = new_figure(12, 4.4), load_pictures("dataset", ("0", "1"), Silent()), [HEADER]
     for panel, (title, settings, apart) in zip(figure.subplots(1, len(CASES)), CASES):
         show(f"{title}: training")
         ways, model = two_ways(settings, apart)
@@ -46,17 +45,16 @@ def main():
         drawn = (ways - origin) @ axes.T  # (2, points, 2)
         low, high = drawn.min((0, 1)), drawn.max((0, 1))
         steps = np.linspace(-0.5 - MARGIN, 0.5 + MARGIN, SIDE) * (high - low).max()
+        across, up = ((low + high) / 2 + steps[:, np.newaxis]).T
         heights = np.empty((SIDE, SIDE))
         for row, column in np.ndindex(heights.shape):
-            place = (low + high) / 2 + (steps[column], steps[row])
-            heights[row, column] = height(model_at(origin + place @ axes, model), pictures)
+            heights[row, column] = height(origin + [across[column], up[row]] @ axes, model, pictures)
             show(f"{title}: {row * SIDE + column + 1:,} of {SIDE**2:,} points")
-        draw(panel, title, *((low + high) / 2 + steps[:, np.newaxis]).T, heights, drawn)
-        starts, ends = ways[:, 0], ways[:, -1]
-        lows = [f"{height(model_at(end, model), pictures):.4f}" for end in (*ends, ends.mean(0))]
-        shares = [f"{share:.0%}" for share in shares_of(ways, axes)]
-        distances = [f"{np.linalg.norm(one - other):.2f}" for one, other in (starts, ends)]
-        rows.append([title, *distances, ", ".join(shares), ", ".join(lows[:2]), lows[2]])
+        draw(panel, title, across, up, heights, drawn)
+        ends = [f"{height(line, model, pictures):.5f}" for line in (*ways[:, -1], ways[:, -1].mean(0))]
+        distances = [f"{np.linalg.norm(ways[0, place] - ways[1, place]):.2f}" for place in (0, -1)]
+        shares = ", ".join(f"{share:.0%}" for share in shares_of(ways, axes))
+        rows.append([title, *distances, shares, ", ".join(ends[:2]), ends[2]])
     show(last=True)
     figure.tight_layout()
     save_figure(figure, path)
@@ -94,15 +92,14 @@ def put_start(model, metadata_file):
 
 def line_of(model):
     """Return all weights of a model as one line of numbers."""
-    return np.concatenate([np.ravel(array) * float(scale) for array, scale in zip(model, SCALES)])
+    return np.concatenate([np.ravel(array).astype(float) * scale for array, scale in zip(model, SCALES)])
 
 
 def model_at(line, model):
     """Return a line of numbers as a model of the same shapes, types and labels as another one."""
     parts = np.split(line, np.cumsum([array.size for array in model[:3]])[:-1])
-    arrays = [(part / scale).reshape(array.shape).astype(array.dtype)
-              for part, scale, array in zip(parts, SCALES, model)]  # fmt: skip
-    return [*arrays, *model[3:]]
+    shaped = zip(parts, SCALES, model)
+    return [*((part / scale).reshape(array.shape).astype(array.dtype) for part, scale, array in shaped), *model[3:]]
 
 
 def plane_of(ways):
@@ -117,28 +114,29 @@ def plane_of(ways):
 
 
 def shares_of(ways, axes):
-    """Return for each way how much of it lies in the plane, by Pythagoras: the squared distances from its start."""
+    """Return how much of each way lies in the plane, by Pythagoras: squared distances of its points from its start."""
     moved = ways - ways[:, :1]
     return ((moved @ axes.T) ** 2).sum((1, 2)) / (moved**2).sum((1, 2))
 
 
-def height(model, pictures):
-    """Return the mean cross entropy of all pictures, without dropout."""
-    return np.mean([cross_entropy(forward(pixels, model).softmax, label) for pixels, label in pictures])
+def height(line, model, pictures):
+    """Return the mean cross entropy of all pictures, without dropout, at a line of numbers."""
+    there = model_at(line, model)
+    return np.mean([cross_entropy(forward(pixels, there).softmax, label) for pixels, label in pictures])
 
 
 def draw(panel, title, across, up, heights, ways):
-    """Draw the heights as colours and lines, and both ways. The lines stand for heights that grow by equal factors."""
-    heights = np.log10(np.maximum(heights, LOWEST))
-    panel.contourf(across, up, heights, 20, cmap="turbo")
-    lines = panel.contour(across, up, heights, 10, colors="black", linewidths=0.6)
-    panel.clabel(lines, fmt=lambda level: f"{10**level:.2g}", fontsize=9)
+    """Draw the heights as colours, blue low and red high, the lines of equal height, and both ways on them."""
+    heights, lines = np.log10(heights + 1e-9), np.log10(LINES)
+    panel.contourf(across, up, heights, np.linspace(lines[0], heights.max(), 60), cmap="turbo", extend="min")
+    drawn = panel.contour(across, up, heights, lines, colors="black", linewidths=0.5, linestyles="solid")
+    panel.clabel(drawn, fmt=lambda line: f"{10**line:.3g}", fontsize=8)
     for way, colour in zip(ways, ("black", "white")):
-        panel.plot(*way.T, color=colour, linewidth=2.5)
-        panel.plot(*way[0], "o", color=colour, markeredgecolor="black", markersize=11)
-        panel.plot(*way[-1], "*", color=colour, markeredgecolor="black", markersize=22)
-    panel.set(title=title, aspect="equal", xticks=[], yticks=[])
-    panel.title.set_fontsize(18)
+        panel.plot(*way.T, color=colour, linewidth=1.7)
+        panel.plot(*way[0], "o", color=colour, markeredgecolor="black", markersize=7)
+        panel.plot(*way[-1], "*", color=colour, markeredgecolor="black", markersize=15)
+    panel.set(aspect="equal", xticks=[], yticks=[])
+    panel.set_title(title, fontsize=12)
 
 
 if __name__ == "__main__":
