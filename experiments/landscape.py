@@ -29,7 +29,7 @@ STAGES = 40  # a way is drawn through so many points and its start
 SIDE = 41  # the cross entropy is computed at SIDE x SIDE points of the plane
 MARGIN = 0.3  # of the ways' size, around them
 SCALES = 255, 1, 1  # kernels 1 are counted times 255, so that the numbers of all layers are of one size
-LINES = 0.001, 0.003, 0.01, 0.03, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5, 10, 20  # of equal height; below, one colour
+LINES = 0.001, 0.003, 0.01, 0.03, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5, 10  # of equal height; one colour below the first
 HEADER = "trainings", "start to start", "end to end", "in the plane", "cross entropy at the ends", "halfway"
 
 
@@ -128,13 +128,15 @@ def height(line, model, pictures):
 def draw(panel, title, across, up, heights, ways):
     """Draw the heights as colours, blue low and red high, the lines of equal height, and both ways on them."""
     heights, lines = np.log10(heights + 1e-9), np.log10(LINES)
-    panel.contourf(across, up, heights, np.linspace(lines[0], heights.max(), 60), cmap="turbo", extend="min")
+    colours = np.linspace(max(heights.min(), lines[0]), heights.max(), 60)
+    panel.contourf(across, up, heights, colours, cmap="turbo", extend="min")
     drawn = panel.contour(across, up, heights, lines, colors="black", linewidths=0.5, linestyles="solid")
     panel.clabel(drawn, fmt=lambda line: f"{10**line:.3g}", fontsize=8)
-    for way, colour in zip(ways, ("black", "white")):
+    for way, colour, edge in zip(ways, ("black", "white"), ("white", "black")):
+        panel.plot(*way.T, color=edge, linewidth=3)
         panel.plot(*way.T, color=colour, linewidth=1.7)
-        panel.plot(*way[0], "o", color=colour, markeredgecolor="black", markersize=7)
-        panel.plot(*way[-1], "*", color=colour, markeredgecolor="black", markersize=15)
+        panel.plot(*way[0], "o", color=colour, markeredgecolor=edge, markersize=8)
+        panel.plot(*way[-1], "*", color=colour, markeredgecolor=edge, markersize=15)
     panel.set(aspect="equal", xticks=[], yticks=[])
     panel.set_title(title, fontsize=12)
 
