@@ -25,21 +25,8 @@ CORNERS = (0, 0), (0, 1), (1, 0), (1, 1)  # the four values of a 2x2 square
 def gradients(steps, model, label):
     """Return the derivatives of the loss: (kernels_1, kernels_2, weights), shaped as in the model.
 
-    steps: the result of cnn.forward(pixels, model). label: one-hot (n,).
-    """
-    return backward(steps, model, label)[:3]
-
-
-def gradient_of_pixels(steps, model, label):
-    """Return the derivatives of the loss with respect to the pixels: (32, 32). No training uses them."""
-    *_, maps_1 = backward(steps, model, label)
-    return convolve_to_maps(maps_1, parts_of(model).kernels_1)[0]  # (6, 28, 28) -> (32, 32)
-
-
-def backward(steps, model, label):
-    """Run every step backward; return gradients() and the gradient of the first convolution's result.
-
-    The shapes are those of 6 and 6 kernels.
+    steps: the result of cnn.forward(pixels, model). label: one-hot (n,). It runs every step backward. The shapes in the
+    comments are those of 6 and 6 kernels.
     """
     _, kernels_2, weights, _, _ = parts_of(model)
     scaled = cross_entropy(steps.softmax, label)  # (n,)
@@ -54,7 +41,7 @@ def backward(steps, model, label):
     pooled_1 = drop_out(dropped_1, steps.dropped_1)
     maps_1 = relu(max_pool(pooled_1, steps.maps_1, steps.pooled_1), steps.maps_1)  # (6, 14, 14) -> (6, 28, 28)
     to_kernels_1 = convolve_to_kernels(maps_1, steps.pixels[np.newaxis])  # (6, 28, 28) -> (6, 25)
-    return to_kernels_1, to_kernels_2, to_weights.reshape(1, -1), maps_1
+    return to_kernels_1, to_kernels_2, to_weights.reshape(1, -1)
 
 
 def cross_entropy(softmax, label):

@@ -4,9 +4,9 @@
 
 GET / is pages/draw.html, GET /training is pages/training.html. POST /classify?model=NAME takes a PNG and answers with
 JSON: {"label": "0", "probabilities": {"0": 0.98, "1": 0.02}, "blank": false, "doubtful": false}; with &inside=1 also
-the numbers of every step. GET /choices lists the models and pictures to try; GET /progress?after=N says how a training
-is going. Nothing that is sent is kept. For this machine alone Python's own server is enough; for others waitress serves
-(requirements-extras.txt).
+the numbers of every step, with &blocks=1 what each block of 2x2 pixels would change. GET /choices lists the models and
+pictures to try; GET /progress says how a training is going. Nothing that is sent is kept. For this machine alone
+Python's own server is enough; for others waitress serves (requirements-extras.txt).
 """
 
 import base64
@@ -20,11 +20,7 @@ import logging
 import os
 import socket
 import sys
-import threading
-import time
 import warnings
-from array import array
-from collections import deque
 from http import HTTPStatus
 from pathlib import Path
 from socketserver import ThreadingMixIn
@@ -36,8 +32,7 @@ from PIL import Image
 
 import cnn
 import preprocessing
-from backpropagation import gradient_of_pixels
-from metadata import Follower, find_right, read_header, read_settings
+from metadata import find_right, read_header, read_settings, read_windows
 from model import parts_of, read_model
 from support.commandline import ROOT, Parser, command, explain, install, ours, run
 from support.files import InputError, check_regular
@@ -48,9 +43,11 @@ LARGEST_BODY = 200_000  # bytes of a picture
 LARGEST_SIDE = 1_024  # pixels
 DRAINED = 20_000_000  # bytes of a body that is too large; unless they are read, a browser never shows our answer
 LIMIT = 10  # seconds that a client may do nothing
-READING = 0.5  # seconds in which one answer may read the log; a long log takes several answers
 SAMPLES = 2  # pictures of a label to try
-DOT, DOTS, WINDOW = 10, 2_000, 100  # generations between two dots, dots at most, generations that a dot averages
+SIDE = 2  # pixels, of a block of the fitted picture that is inverted
+BLOCKS = preprocessing.SIZE // SIDE  # in a row of the picture
+DOTS, WINDOW, SHOWN = 300, 100, 8  # dots in a graph at most, generations that a dot averages, rows of the log
+CONNECTIONS = 1_000  # at once: a class of 30 keeps up to 180 open
 MODEL, METADATA = "model.doc", "metadata.doc"
 
 TITLES = {"digits.doc": "digits", "characters.doc": "letters and digits", "shipped.doc": "0 and 1, as in the paper",
@@ -79,12 +76,12 @@ class RequestError(InputError):
 
 
 @functools.lru_cache(maxsize=32)
-def read_once(path, mark):
-    """Return the model at `path` as Parts. mark_of(path) tells its versions apart."""
+def read_once(path, version):
+    """Return the model at `path` as Parts. version_of(path) tells its versions apart."""
     return parts_of(read_model(path))
 
 
-def mark_of(path):
+def version_of(path):
     """Return a text that changes when the file changes. Raises InputError for a pipe, which must never be read."""
     check_regular(path)
     found = os.stat(path)
@@ -103,7 +100,7 @@ def choices(models):
     found = []
     for name, path in models.items():
         with contextlib.suppress(InputError, OSError):  # the file is gone or broken, so it cannot be chosen
-            labels = list(read_once(path, mark_of(path)).labels)
+            labels = list(read_once(path, version_of(path)).labels)
             found.append({"name": name, "title": TITLES.get(name, name), "labels": labels})
     labels = dict.fromkeys(label for model in found for label in model["labels"])
     return {"models": found, "samples": [sample for label in labels for sample in samples_of(label)]}
@@ -121,30 +118,54 @@ def samples_of(label):
         return []
 
 
-def classify(data, path, inside=False, known=None):
+def classify(data, path, query):
     """Return what the model at `path` makes of the bytes of a PNG file.
 
-    These are the label, the probabilities, whether there is no ink, and whether it is doubtful what is ink.
-    inside: also the numbers of every step; and kernels and weights, unless the page already has those of mark `known`.
+    These are the label, the probabilities, whether there is no ink, and whether it is doubtful what is ink. query may
+    ask for more. flip=3,40: these blocks of the fitted picture are inverted first. inside: the numbers of every step;
+    and the kernels and weights, unless the page has those of version `known`. blocks: see blocks_of().
     """
-    mark = mark_of(path)
-    model, picture = read_once(path, mark), read_picture(data)
+    version = version_of(path)
+    model, picture = read_once(path, version), read_picture(data)
     ink, doubtful = find_ink(picture)
-    steps = cnn.forward(cnn.read_pixels(preprocessing.fit_ink(ink)), model)
+    pixels = cnn.read_pixels(preprocessing.fit_ink(ink)).copy()
+    for block in filter(None, query.get("flip", "").split(",")):
+        invert(pixels, whole_number(block) % BLOCKS**2)
+    steps = cnn.forward(pixels, model)
     probabilities = dict(zip(model.labels, steps.softmax.tolist()))
     answer = {"label": max(probabilities, key=probabilities.get), "probabilities": probabilities,
               "blank": ink is None, "doubtful": doubtful}  # fmt: skip
-    if inside:
+    if "blocks" in query:
+        answer["blocks"] = blocks_of(pixels, model)
+    if "inside" in query:
         arrays = ("pixels", "maps_1", "pooled_1", "maps_2", "pooled_2")
-        best = np.eye(len(model.labels))[steps.softmax.argmax()]
-        # about how much the loss would grow if a pixel were inverted
-        speaks = (255 - 2.0 * steps.pixels) * gradient_of_pixels(steps, model, best)
         answer["inside"] = {**{name: in_base64(getattr(steps, name)) for name in arrays}, "labels": list(model.labels),
-                            "speaks": in_base64(speaks),
                             "output_sum": model.output_sum, "sums": steps.sums, "outputs": steps.outputs,
-                            "scaled": steps.scaled, "softmax": steps.softmax.tolist(), "mark": mark,
-                            **(weights_of(model) if mark != known else {})}  # fmt: skip
+                            "scaled": steps.scaled, "softmax": steps.softmax.tolist(), "version": version,
+                            **(weights_of(model) if version != query.get("known") else {})}  # fmt: skip
     return answer
+
+
+def blocks_of(pixels, model):
+    """Return for each block of 2x2 pixels what the answer would be if this block alone were inverted.
+
+    That is [label, its probability, the probability of the present answer], from 256 real forward passes, row by row. A
+    gradient would be faster, but says little about so large a change.
+    """
+    found, best = [], cnn.forward(pixels, model).softmax.argmax()
+    for block in range(BLOCKS**2):
+        invert(pixels, block)
+        softmax = cnn.forward(pixels, model).softmax
+        invert(pixels, block)
+        found.append([model.labels[softmax.argmax()], float(softmax.max()), float(softmax[best])])
+    return found
+
+
+def invert(pixels, block):
+    """Turn black to white and white to black in one block of the pixels (32, 32), in place."""
+    row, column = np.multiply(divmod(block, BLOCKS), SIDE)
+    part = pixels[row : row + SIDE, column : column + SIDE]
+    part[...] = 255 - part
 
 
 def read_picture(data):
@@ -175,94 +196,54 @@ def in_base64(values):
 # The training that is running
 
 
-class Training:
-    """Follows a training by its log. Each time, only the new lines are read."""
+def progress(metadata_file, model_file, known=None):
+    """Return what GET /progress answers (pages/training.js): how far the training of a log is, and its model.
 
-    def __init__(self, metadata_file, model_file):
-        self.metadata_file, self.model_file, self.lock = metadata_file, model_file, threading.Lock()
-        self.follower = Follower(metadata_file)
-        self.clear()
-        named = [] if metadata_file == METADATA else ["--metadata", metadata_file]
-        self.resume = command(ours("controller.py"), *named, "--resume")
-        named += [] if model_file == MODEL else ["--model", model_file]
-        self.start = command(ours("controller.py"), *named)
+    known: the version of the model that the page has; the numbers of another one are sent. `resume` is the command that
+    continues the training, None where that would fail.
+    """
+    named = [] if metadata_file == METADATA else ["--metadata", metadata_file]
+    others = [] if model_file == MODEL else ["--model", model_file]
+    answer = {"start": command(ours("controller.py"), *named, *others), "resume": None, "model": None}
+    try:
+        answer.update(look_at(metadata_file, version_of(metadata_file)))
+    except FileNotFoundError:
+        return answer
+    if answer["settings"]:
+        answer["resume"] = command(ours("controller.py"), *named, "--resume")
+    with contextlib.suppress(InputError, OSError):
+        version = version_of(model_file)
+        parts = read_once(model_file, version)
+        news = {"labels": list(parts.labels), **weights_of(parts)} if version != known else {}
+        answer["model"] = {"version": version, **news}
+    return answer
 
-    def clear(self):
-        """Forget all rows."""
-        self.begun, self.generation, self.count, self.total = self.follower.begun, 0, 0, np.zeros(2)
-        self.sums = array("d", [0]), array("d", [0])  # cross entropy and right answers, up to every DOT-th generation
-        self.rows, self.speed = deque(maxlen=WINDOW), deque(maxlen=20)  # speed: (seconds, generation), as seen
 
-    def progress(self, after=0, known=None):
-        """Return what GET /progress answers (pages/training.js): the dots after generation `after`, and the rest."""
-        with self.lock:
-            try:
-                check_regular(self.metadata_file)
-                read = self.catch_up()
-                started, generation = read_header(self.metadata_file)
-                changed = os.stat(self.metadata_file).st_mtime
-            except FileNotFoundError:
-                return {"type": [self.start]}
-            step, dots = self.dots(after)
-            model = None
-            with contextlib.suppress(InputError, OSError):
-                mark = mark_of(self.model_file)
-                parts = read_once(self.model_file, mark)
-                model = {"mark": mark, **({"labels": list(parts.labels), **weights_of(parts)} if mark != known else {})}
-            return {
-                "log": self.metadata_file, "begun": f"{started}-{self.begun}", "started": started, "read": read,
-                "generation": self.generation or generation or 0, "silent": max(0, time.time() - changed),
-                "settings": read_settings(self.metadata_file), "rate": self.rate(changed), "step": step, "dots": dots,
-                "recent": self.recent(), "rows": [[*row] for row in list(self.rows)[-8:]], "model": model,
-                "type": [self.start, self.resume],
-            }  # fmt: skip
+@functools.lru_cache(maxsize=4)
+def look_at(path, version):
+    """Return what a log says at this moment. version_of(path) tells its versions apart.
 
-    def catch_up(self):
-        """Read new rows for at most READING seconds. Return the share of the log that is read by then."""
-        end = time.monotonic() + READING
-        for rows in self.follower.blocks():
-            if self.begun != self.follower.begun:
-                self.clear()
-            if len(rows):
-                self.add(rows)
-            if time.monotonic() > end:
-                break
-        return self.follower.place / max(1, os.path.getsize(self.metadata_file))
-
-    def add(self, rows):
-        right = find_right(rows)
-        totals = self.total[:, np.newaxis] + np.cumsum([rows["cross_entropy"], right], axis=1)
-        first = -self.count % DOT or DOT  # so many rows until the next dot
-        for sums, values in zip(self.sums, totals[:, first - 1 :: DOT]):
-            sums.extend(values.tolist())
-        self.total, self.count, self.generation = totals[:, -1], self.count + len(rows), int(rows["generation"][-1])
-        last = rows[-WINDOW:]
-        self.rows.extend(zip(*(last[name].tolist() for name in rows.dtype.names), right[-WINDOW:].tolist()))
-
-    def dots(self, after):
-        """Return the generations from dot to dot, and the dots: [generation, mean cross entropy, percentage right]."""
-        step = DOT
-        while self.count // step > DOTS:
-            step *= 2
-        first = self.generation - self.count  # the generation before the first line of the log
-        ends = np.arange(max(0, after - first) // step + 1, self.count // step + 1) * (step // DOT)
-        starts = np.maximum(ends - WINDOW // DOT, 0)
-        error, right = ((sums[ends] - sums[starts]) / (ends - starts) / DOT for sums in map(np.array, self.sums))
-        return step, list(zip((ends * DOT + first).tolist(), error.round(4).tolist(), (100 * right).round(1).tolist()))
-
-    def recent(self):
-        """Return [mean cross entropy, right answers, number of generations] of the last ones, None before the first."""
-        rows = self.rows
-        return [sum(row[2] for row in rows) / len(rows), sum(row[-1] for row in rows), len(rows)] if rows else None
-
-    def rate(self, changed):
-        """Return the generations a second, as seen in the last minute or less, None if that is not known."""
-        if not self.speed or changed != self.speed[-1][0]:
-            if self.speed and changed - self.speed[-1][0] > LIMIT:
-                self.speed.clear()  # the training stood still
-            self.speed.append((changed, self.generation))
-        (since, before), (until, now) = self.speed[0], self.speed[-1]
-        return (now - before) / (until - since) if until > since and now > before else None
+    These are its settings, if they are known, its last rows, and up to DOTS dots of the graphs, evenly spread:
+    [generation, mean cross entropy, percentage right], over the WINDOW generations before each.
+    """
+    started, generation = read_header(path)
+    parts = [(rows, find_right(rows)) for rows in read_windows(path, DOTS, WINDOW)]
+    dots = {int(rows["generation"][-1]): [float(rows["cross_entropy"].mean()), 100 * float(right.mean())]
+            for rows, right in parts}  # fmt: skip
+    found = {
+        "log": path,
+        "started": started,
+        "settings": read_settings(path),
+        "recent": None,
+        "rows": [],
+        "generation": max(dots, default=generation or 0),
+        "dots": [[place, *dot] for place, dot in dots.items()],
+    }
+    if parts:
+        rows, right = parts[-1]
+        found["recent"] = [float(rows["cross_entropy"].mean()), int(right.sum()), len(rows)]
+        found["rows"] = [[*row, bool(was_right)] for row, was_right in zip(rows.tolist()[-SHOWN:], right[-SHOWN:])]
+    return found
 
 
 # The application
@@ -270,22 +251,20 @@ class Training:
 
 def make_application(model_file, metadata_file, host):
     """Return the WSGI application. Its routes are {path: (method, function of query and body)}."""
-    models, training = find_models(model_file), Training(metadata_file, model_file)
+    models = find_models(model_file)
 
     def ask(query, body):
         name = query.get("model", next(iter(models)))
         if name not in models:
             raise RequestError(404, f"no model is called {name[:40]}")
-        return classify(body, models[name], "inside" in query, query.get("known"))
-
-    def progress(query, body):
-        return training.progress(whole_number(query.get("after", "0")), query.get("known"))
+        return classify(body, models[name], query)
 
     names = "draw.js", "training.js", "shared.js", "style.css"
     pages = {"/": "draw.html", "/training": "training.html", **{f"/{name}": name for name in names}}
     routes = {**{path: ("GET", functools.partial(page, name)) for path, name in pages.items()},
               "/choices": ("GET", lambda query, body: choices(models)), "/classify": ("POST", ask),
-              "/progress": ("GET", progress)}  # fmt: skip
+              "/progress": ("GET", lambda query, body: progress(metadata_file, model_file, query.get("known"))),
+              }  # fmt: skip
     own = socket.gethostname().lower().partition(".")[0]
     hosts = {host.lower(), "localhost", own, *(f"{own}.{domain}" for domain in HOME)}
     return functools.partial(application, routes, hosts)
@@ -374,6 +353,7 @@ class OwnServer(ThreadingMixIn, WSGIServer):
     """Python's own server, with a thread for each connection, for this machine alone."""
 
     daemon_threads, block_on_close = True, False
+    allow_reuse_address = os.name != "nt"  # on Windows it would let two servers take one port
     run = WSGIServer.serve_forever
 
     def handle_error(self, request, client_address):
@@ -402,7 +382,8 @@ def make_server(app, host, port):
         import waitress  # noqa: PLC0415, an extra
 
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns of every request that waits
-        return waitress.create_server(app, host=address[0], port=port, threads=8, channel_timeout=LIMIT, ident=None,
+        return waitress.create_server(app, host=address[0], port=port, threads=8, ident=None, channel_timeout=LIMIT,
+                                      cleanup_interval=LIMIT // 2, connection_limit=CONNECTIONS, asyncore_use_poll=True,
                                       max_request_body_size=DRAINED)  # fmt: skip
     except ImportError:
         raise InputError(f"--host {host}: other machines are served by waitress: {install('waitress')}") from None

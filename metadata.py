@@ -7,7 +7,6 @@ line for each generation: generation, label, cross entropy, softmax of the first
 import contextlib
 import dataclasses
 import hashlib
-import io
 import json
 import os
 import re
@@ -25,7 +24,9 @@ HEADER = "Training started (unix time): {!r}\nCurrent generation: {:>12}\n\n\n" 
 COLUMNS = ("generation", "label", "cross_entropy", "softmax", "predicted")
 LABEL_LENGTH = 255  # characters, the longest name that a folder can have
 RECENT = 100  # generations over which the paper takes its mean cross entropy and its share of right answers
-BLOCK = 1 << 20  # bytes that are read at once
+FIFTH = {4: "", 5: ", predicted label"}
+BLOCK = 20_000  # rows that are kept as tuples, before they become an array
+ROW = 80  # bytes of a row, about the longest
 
 
 def start_log(path, started):
@@ -98,7 +99,66 @@ def read_metadata(path):
     It reads our logs and those of the paper's authors, which have four columns and headers in another language; their
     `predicted` is empty. A last line that was cut off is left out. Raises InputError, with the line, for anything else.
     """
-    return np.concatenate([*Follower(path).blocks(to_the_end=True)])
+    blocks, rows, columns = [], [], None
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, 1):
+            if number > 2 and line.strip():
+                columns = columns or (5 if len(line.split()) == 5 else 4)
+                whole = line.endswith("\n")
+                try:
+                    rows += (
+                        [row_of(line, columns)] if whole or columns == 4 else []
+                    )  # the authors' last line has no end
+                except ValueError:
+                    if whole:
+                        expected = f"generation, label, cross entropy, softmax of the first label{FIFTH[columns]}"
+                        found = line.strip()[:60]
+                        raise InputError(f"{path}, line {number}: expected {expected}, found {found!r}") from None
+            if len(rows) == BLOCK:
+                blocks, rows = [*blocks, array_of(rows)], []
+    if not blocks and not rows and os.path.getsize(path) == 0:
+        raise InputError(f"{path}: the file is empty, expected a log")
+    return np.concatenate([*blocks, array_of(rows)])
+
+
+def read_windows(path, count, length):
+    """Return up to `count` parts of a log, evenly spread: at most `length` rows before each place, as arrays.
+
+    The last part ends with the last row. The log may be growing. Raises InputError if its rows cannot be read.
+    """
+    with open(path, "rb") as file:
+        file.readline()
+        file.readline()
+        start, end = file.tell(), os.fstat(file.fileno()).st_size
+        parts = []
+        for place in np.linspace(start, end, count + 1).astype(int)[1:].tolist():
+            first = max(start, place - length * ROW)
+            file.seek(first)
+            lines = file.read(place - first).decode(errors="replace").splitlines(keepends=True)
+            lines = [line for line in lines[first > start :] if line.strip() and line.endswith("\n")][-length:]
+            try:
+                rows = [row_of(line, len(line.split())) for line in lines]
+            except ValueError:
+                raise InputError(f"{path}: expected a line for each generation; see python results.py") from None
+            parts += [array_of(rows)] if rows else []
+    return parts
+
+
+def row_of(line, columns):
+    """Return a line of a log with 4 or 5 columns as a tuple. Raises ValueError for another line."""
+    fields = line.split()
+    generation, label, cross_entropy, softmax, predicted = fields if columns == 5 else [*fields, ""]
+    row = int(generation), label, float(cross_entropy), float(softmax), predicted
+    fits = 0 <= row[0] < 2**63 and abs(row[2]) + abs(row[3]) < 1e9  # this is False for nan, too
+    if not fits or max(len(label), len(predicted)) > LABEL_LENGTH:
+        raise ValueError
+    return row
+
+
+def array_of(rows):
+    """Return rows as a NumPy array. Its text fields are as wide as the longest label."""
+    widths = [max((len(row[column]) for row in rows), default=1) or 1 for column in (1, 4)]
+    return np.array(rows, list(zip(COLUMNS, ("i8", f"U{widths[0]}", "f8", "f8", f"U{widths[1]}"))))
 
 
 def find_right(rows):
@@ -113,78 +173,9 @@ def find_right(rows):
 def read_header(path):
     """Return the start of training (unix time) and the current generation, as lines 1 and 2 say; None for no number."""
     with open(path, encoding="utf-8", errors="replace") as file:
-        numbers = [re.findall(r"\d+(?:\.\d+)?", file.readline(BLOCK)) for _ in range(2)]
+        numbers = [re.findall(r"\d+(?:\.\d+)?", file.readline(1000)) for _ in range(2)]
     started, generation = (float(found[-1]) if found and len(found[-1]) < 20 else None for found in numbers)
     return started, None if generation is None else int(generation)
-
-
-class Follower:
-    """Reads a log while it is being written. Each call of blocks() gives only the rows that are new.
-
-    If another log took the place of the file, or if --resume dropped rows, it begins again at line 1. `begun` counts
-    how often it has begun.
-    """
-
-    def __init__(self, path):
-        self.path, self.begun, self._first, self.place = path, 0, None, 0  # place: bytes that are read
-
-    def blocks(self, to_the_end=False):
-        """Yield the new rows, as arrays like read_metadata()'s, some 20,000 rows at a time.
-
-        When it begins at line 1 it first yields an empty array. to_the_end: nobody is writing the file, so its last
-        line needs no newline. Raises InputError or OSError.
-        """
-        with open(self.path, "rb") as file:
-            first = os.fstat(file.fileno()).st_ino, file.readline(BLOCK)
-            if first != self._first or not self._continues(file):
-                self._first, self.place, self._line, self._columns, self._last = first, 0, 0, None, b""
-                self.begun += 1
-                yield _array([])
-            while True:
-                file.seek(self.place)
-                data = file.read(BLOCK) + file.readline(BLOCK)
-                if not to_the_end:
-                    data = data[: data.rfind(b"\n") + 1]
-                if not data:
-                    return
-                rows = [row for row in map(self._row, io.StringIO(data.decode(errors="replace"))) if row]
-                self.place, self._last = self.place + len(data), data[-100:]
-                yield _array(rows)
-
-    def _continues(self, file):
-        """Tell whether the bytes that were read last are still in their place. Line 2 of the header may change."""
-        file.seek(self.place - len(self._last))
-        return self._line <= 4 or file.read(len(self._last)) == self._last
-
-    def _row(self, line):
-        """Return a line as a row, or None for a line of the header, an empty line, or a last line that was cut off."""
-        self._line += 1
-        fields = line.split()
-        if self._line <= 2 or not fields:
-            return None
-        self._columns = self._columns or (5 if len(fields) == 5 else 4)
-        whole = line.endswith("\n") or self._columns == 4  # the authors' last line may have no newline
-        try:
-            generation, label, cross_entropy, softmax, predicted = fields if self._columns == 5 else [*fields, ""]
-            row = int(generation), label, float(cross_entropy), float(softmax), predicted
-            fits = 0 <= row[0] < 2**63 and abs(row[2]) + abs(row[3]) < 1e9  # this is False for nan, too
-            if not fits or max(len(label), len(predicted)) > LABEL_LENGTH:
-                raise ValueError
-        except ValueError:
-            if not line.endswith("\n"):
-                return None
-            self._first = None  # next time it begins again at line 1
-            expected = "generation, label, cross entropy, softmax of the first label"
-            expected += ", predicted label" if self._columns == 5 else ""
-            where = f"{self.path}, line {self._line}"
-            raise InputError(f"{where}: expected {expected}, found {line.strip()[:60]!r}") from None
-        return row if whole else None
-
-
-def _array(rows):
-    """Return rows as a NumPy array. Its text fields are as wide as the longest label."""
-    widths = [max((len(row[column]) for row in rows), default=1) or 1 for column in (1, 4)]
-    return np.array(rows, list(zip(COLUMNS, ("i8", f"U{widths[0]}", "f8", "f8", f"U{widths[1]}"))))
 
 
 # What --resume needs is written after the lines of the log and before the model. So after a crash the log has at least
@@ -257,7 +248,7 @@ def open_training(settings, pictures, model_file, metadata_file, resume, screen)
         raise InputError(f"{model_file}: expected two files, for the model and for the log; name another")
     digest = digest_of(part.tobytes() for pair in pictures for part in pair)
     with contextlib.ExitStack() as stack:
-        for path in sorted({os.path.realpath(model_file), os.path.realpath(metadata_file)}):
+        for path in sorted((model_file, metadata_file), key=os.path.realpath):
             stack.enter_context(locked(path, screen.say))
         if resume:
             training = continue_training(settings, digest, metadata_file)

@@ -28,6 +28,7 @@ JITTER = 12, 0.25, 0.2, 0.2, 1, 1  # at most: degrees, slant, stretch across, st
 BEND = 0.7, 1.3  # the share of pictures that are bent; standard deviation of a point's move, in pixels
 STEP = SIZE // 4  # pixels from one point of the grid to the next
 GRID = np.stack(np.meshgrid(*[range(0, SIZE + 1, STEP)] * 2), axis=2)  # (5, 5, 2): x and y of each point
+SQUARES = [5 * row + column for row in range(4) for column in range(4)]  # the number of the first corner of each
 PHOTO = 2048  # pixels; a picture with a longer side than this is read at a fraction of its size
 
 
@@ -108,34 +109,40 @@ def stroke_of(ink):
     return 2 * dark.sum() / edge if edge else 0.0
 
 
-def distort(picture, turn, slant, stretch_x, stretch_y, shift_x, shift_y):
-    """Turn, slant, stretch and shift a grey picture on white ("L") about its middle.
-
-    turn: degrees; slant: pixels across per pixel down; stretch_x, stretch_y: factors; shift_x, shift_y: pixels.
-    """
-    angle = math.radians(turn)
-    cosine, sine = math.cos(angle), math.sin(angle)
-    a, b = (cosine + slant * sine) / stretch_x, (slant * cosine - sine) / stretch_x  # from a new place to its old one
-    c, d = sine / stretch_y, cosine / stretch_y
+def distort(picture, turn, slant, stretch_x, stretch_y):
+    """Turn, slant and stretch a grey picture on white ("L") about its middle. The arguments: see old_places()."""
+    (a, b), (c, d) = old_places(turn, slant, stretch_x, stretch_y)
     x, y = picture.width / 2, picture.height / 2
-    numbers = a, b, x - a * (x + shift_x) - b * (y + shift_y), c, d, y - c * (x + shift_x) - d * (y + shift_y)
+    numbers = a, b, x - a * x - b * y, c, d, y - c * x - d * y
     return picture.transform(picture.size, Image.AFFINE, numbers, Image.BILINEAR, fillcolor=255)
 
 
-def jittered(pixels, rng):
-    """Return a picture as another hand might have drawn it, changed by at most JITTER: (32, 32) -> (32, 32)."""
-    turn, slant, across, down, right, lower = (limit * (2 * rng.random() - 1) for limit in JITTER)
-    picture = distort(Image.fromarray(pixels), turn, slant, 1 + across, 1 + down, right, lower)
-    return np.frombuffer(picture.tobytes(), np.uint8).reshape(pixels.shape)
+def old_places(turn, slant, stretch_x, stretch_y):
+    """Return the 2x2 matrix that leads from a place in a distorted picture to its place before, both from the middle.
+
+    turn: degrees; slant: pixels across per pixel down; stretch_x, stretch_y: factors.
+    """
+    angle = math.radians(turn)
+    cosine, sine = math.cos(angle), math.sin(angle)
+    first = (cosine + slant * sine) / stretch_x, (slant * cosine - sine) / stretch_x
+    return np.array([first, (sine / stretch_y, cosine / stretch_y)])
 
 
-def bent(pixels, rng):
-    """Return a picture as if it were drawn on rubber: 5x5 points spread over it are moved at random. (32, 32) each."""
-    points = (GRID + rng.normal(0, BEND[1], GRID.shape)).tolist()
-    # each square of the new picture comes from the four points to which its corners were moved
-    mesh = [((STEP * j, STEP * i, STEP * j + STEP, STEP * i + STEP),
-             points[i][j] + points[i + 1][j] + points[i + 1][j + 1] + points[i][j + 1])
-            for i in range(4) for j in range(4)]  # fmt: skip
+def distorted(pixels, rng, jitter, bend):
+    """Return a picture as another hand might have drawn it: (32, 32) -> (32, 32). rng: a numpy Generator.
+
+    A grid of 5x5 points lies on the picture. jitter: it is turned, slanted, stretched and shifted, at most by JITTER.
+    bend: in most cases each point is also moved on its own, as if the picture were drawn on rubber (BEND). Then the
+    square between four points of the new picture shows what lay between them before.
+    """
+    points = GRID
+    if jitter:
+        turn, slant, across, down, *shift = (limit * (2 * rng.random() - 1) for limit in JITTER)
+        points = (GRID - SIZE / 2 - shift) @ old_places(turn, slant, 1 + across, 1 + down).T + SIZE / 2
+    if bend and rng.random() < BEND[0]:
+        points = points + rng.normal(0, BEND[1], GRID.shape)
+    new, old = GRID.reshape(25, 2).tolist(), points.reshape(25, 2).tolist()
+    mesh = [((*new[i], *new[i + 6]), old[i] + old[i + 5] + old[i + 6] + old[i + 1]) for i in SQUARES]
     picture = Image.fromarray(pixels).transform((SIZE, SIZE), Image.MESH, mesh, Image.BILINEAR, fillcolor=255)
     return np.frombuffer(picture.tobytes(), np.uint8).reshape(pixels.shape)
 

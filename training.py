@@ -25,7 +25,7 @@ import cnn
 from backpropagation import PIXEL_SCALE, gradients
 from metadata import open_training
 from model import LARGEST_SUM, OUTPUT_SUM
-from preprocessing import BEND, JITTER, bent, jittered
+from preprocessing import BEND, JITTER, distorted
 from support.commandline import Silent, stop_on_signals
 from support.files import InputError
 from support.pictures import find_pictures
@@ -49,10 +49,8 @@ def train(alpha, generations, model_file, metadata_file, *, resume=False, screen
         rng, model, next_write = run.rng, run.parts, time.monotonic() + WRITE_EVERY
         for generation in range(run.generation + 1, settings.generations + 1):
             picture, label = pictures[int(rng.random() * len(pictures))]  # a random picture
-            if settings.jitter:
-                picture = jittered(picture, rng)
-            if settings.bend and rng.random() < BEND[0]:
-                picture = bent(picture, rng)
+            if settings.jitter or settings.bend:
+                picture = distorted(picture, rng, settings.jitter, settings.bend)
             rate = settings.rate(generation)
             if settings.train_kernels:
                 steps = cnn.forward(picture, model, rng=rng if settings.dropout else None)

@@ -15,7 +15,7 @@ import numpy as np
 import cnn
 from experiments.shared import pictures_of
 from model import parts_of, read_model, write_model
-from preprocessing import bent, jittered
+from preprocessing import distorted
 from support.commandline import Parser, progress_line, run, share
 from support.figures import new_figure, save_figure
 from support.files import back_up
@@ -76,7 +76,7 @@ def ask(model, folder, trim, vary):
     """Return the Answers of a model to the pictures of its labels in a folder."""
     paths, true, outputs, softmax, rng, show = [], [], [], [], np.random.default_rng(1), progress_line(sys.stderr)
     for path, found, index in pictures_of(model.labels, folder, trim):
-        steps = cnn.forward(bent(jittered(found, rng), rng) if vary else found, model)
+        steps = cnn.forward(distorted(found, rng, True, True) if vary else found, model)
         paths.append(path)
         true.append(index)
         outputs.append(steps.outputs)

@@ -35,11 +35,16 @@ def train_all(cases, seeds, measure):
     jobs = [{**case, "seed": seed} for seed in range(1, seeds + 1) for case in cases]
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each worker has one core
     show, found = progress_line(sys.stderr), []
-    with multiprocessing.get_context("spawn").Pool(None, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+    with multiprocessing.get_context("spawn").Pool(initializer=ignore_ctrl_c) as pool:
         for result in pool.imap(functools.partial(train_once, measure), jobs):
             found.append(result)
             show(f"{len(found)} of {len(jobs)} trainings done", last=len(found) == len(jobs))
     return [found[number :: len(cases)] for number in range(len(cases))]
+
+
+def ignore_ctrl_c():
+    """Leave Ctrl-C to the process that started the workers. (Python 3.9 cannot hand signal.signal itself to them.)"""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def train_once(measure, settings):

@@ -1,15 +1,13 @@
 """Pictures drawn from open fonts, as people write and in the style of dataset/. Not in the paper, which used Chars74K.
 
     python -m sources.fonts [--dataset DIR] [--labels 0 1 ... | all] [--per-label 260] [--fonts DIR ...] [--seed N]
-                            [--hands DIR ...] [--hold-out SHARE]
-    python -m sources.fonts --from FILE [--dataset DIR] [--fonts DIR ...]
+                            [--hands DIR ...] [--hold-out SHARE] [--stretch 0.08]
 
-The first command draws each character plainly once from each font, and then again and again as another pen or hand
-might have made it: with other strokes, a little turned, slanted and stretched. The data set's fonts.txt lists what was
-drawn. The second command draws a list again, byte for byte; dataset/fonts.txt is such a list, of plain characters.
+draws each character plainly once from each font, and then again and again as another pen or hand might have made it:
+with other strokes, longer or shorter ends of strokes, a little turned, slanted and stretched. The data set's fonts.txt
+lists the fonts. The ends of strokes need scikit-image (docs/data.md).
 """
 
-import functools
 import hashlib
 import itertools
 import math
@@ -21,11 +19,11 @@ import sys
 from collections import Counter, namedtuple
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps, ImageStat, features
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps, ImageStat
 
-from preprocessing import PEN, SIZE, TRIMMED, distort, stroke_of
+from preprocessing import PEN, TRIMMED, centred, distort, stroke_of
 from sources import parse, put_picture, source_parser
-from support.commandline import progress_line, run
+from support.commandline import install, progress_line, run
 from support.files import InputError, write_whole
 from support.pictures import has_pictures, picture_path
 
@@ -45,29 +43,29 @@ MISSING = "\U0010ffff"  # no character: what the font shows for those it lacks
 CASES = "ADEGNRT"  # letters whose upper and lower case differ in every font that has both
 ALIKE = 12  # grey levels of 255, the mean difference below which two pictures show one shape
 
-LEAN = 0.5, 0.5  # pixels, in dataset/: if margins cannot be equal, left and top get the extra pixel, as in Chars74K
-
 # Varied pictures.
 GLYPH = 3 * TRIMMED  # pixels, the longer side of the glyph that is varied
-MARGIN = GLYPH // 4  # pixels around it, room for thicker strokes, turning and slanting
+MARGIN = GLYPH  # pixels around it, room for longer strokes, turning and slanting
 PEN_WIDTHS = (2.2, 4.2)  # pixels of 32, wide: what pens draw
 PEN_SHARE = 0.7  # of the varied pictures: drawn with such strokes; the others keep their font's
 WIDEST = 9  # pixels of the glyph: the side of the filter that changes strokes most
 HANDS = 3  # varied pictures of handwriting for each one of the other fonts
 TRIES = 3  # drawings for each picture asked for, since many of them are alike
 LEAST_INK = 0.4  # a stroke made thinner keeps at least this share of its ink; otherwise it stays as it is
-TURN, SLANT, STRETCH = 4.0, 0.10, 0.08  # standard deviations: degrees, across per down, natural logarithm of the ratio
+TURN, SLANT = 4.0, 0.10  # standard deviations: degrees, across per down
 
-# A 32x32 picture, and what it is drawn from: the font file, the label, and how. () is plain, with a longer side of
-# TRIMMED pixels; (height,) is plain and so many pixels high; four numbers are the arguments of vary().
-Drawing = namedtuple("Drawing", "picture path label how")
+# The free ends of handwriting's strokes: a hand begins and ends a letter with strokes that its font may not have.
+LENGTHENED, CUT = 0.33, 0.10  # shares of the ends
+WAY = 5, 9  # places of the skeleton, at least and at most, that tell an end's direction
+PIECE = 0.3  # standard deviation of the length of an added piece, in sizes of the glyph
+ANGLE, CURVE = 0.3, 0.25  # standard deviations, radians: its direction, and how much each of its 5 parts bends
+SHORTER = 0.1  # at most, in sizes of the glyph: what is cut off an end
+SCHOOL = re.compile("Playwrite")  # families of which capitals are left out: they have other shapes in each country
+
+Drawing = namedtuple("Drawing", "picture path label")  # a 32x32 picture, and the font and the label that it shows
 
 LIST = "fonts.txt"  # in a data set: what its pictures are drawn from
-LIST_HEAD = """\
-# What the pictures are drawn from; python -m sources.fonts --from FILE draws them again. A line draws the next picture
-# of each of its labels: labels, Debian package (- if from none), font file, 8 digits of its SHA-256, and how: nothing,
-# or the height in pixels, or of a varied picture pen, turn, slant and stretch.
-"""
+LIST_HEAD = "# The fonts of the pictures: Debian package (- if from none), font file, 8 digits of its SHA-256.\n"
 
 
 def find_faces(folders):
@@ -179,6 +177,7 @@ def open_font(path, labels):
     It has no glyph at all if it shows letters in one case, and there are letters among the labels.
     """
     font = open_file(path)
+    school = SCHOOL.search(font.getname()[0])
     missing, *glyphs = [glyph and glyph.tobytes() for glyph in (cut_glyph(font, text) for text in (MISSING, *labels))]
     refused = {missing, *(glyph for glyph, times in Counter(glyphs).items() if times > 1)}
 
@@ -186,8 +185,9 @@ def open_font(path, labels):
         glyph = cut_glyph(font, label)
         return glyph if glyph and glyph.tobytes() not in refused else None
 
-    unfit = any(label.isalpha() for label in labels) and one_case(glyph_of)
-    return (lambda label: None) if unfit else glyph_of
+    if any(label.isalpha() for label in labels) and one_case(glyph_of):
+        return lambda label: None
+    return lambda label: None if school and label.isupper() else glyph_of(label)
 
 
 def one_case(glyph_of):
@@ -195,51 +195,78 @@ def one_case(glyph_of):
     alike = 0
     for letter in CASES:
         pair = [glyph_of(letter), glyph_of(letter.lower())]
-        pictures = [place(glyph, height_of(glyph, TRIMMED)) for glyph in pair if glyph]
+        pictures = [picture_of(glyph) for glyph in pair if glyph]
         alike += len(pictures) < 2 or ImageStat.Stat(ImageChops.difference(*pictures)).mean[0] < ALIKE
     return alike > len(CASES) / 2
 
 
-def place(glyph, height, shift=(0, 0)):
-    """Return a glyph as a 32x32 RGB picture, `height` pixels high, or less if it would be too wide.
-
-    It is centred as preprocessing.fit() does it, then shifted by pixels right and down.
-    """
-    glyph = scaled(glyph, min(height / glyph.height, SIZE / glyph.width))
-    picture = Image.new("L", (SIZE, SIZE), "white")
-    picture.paste(glyph, [math.floor((SIZE - side) / 2 + pixels) for side, pixels in zip(glyph.size, shift)])
-    return picture.convert("RGB")
-
-
-def scaled(glyph, scale):
-    """Scale a glyph by a factor, in two steps, because Pillow's versions differ in the order of the two."""
-    width, height = (max(1, round(side * scale)) for side in glyph.size)
-    first = (glyph.width, height) if glyph.height > 2 * glyph.width else (width, glyph.height)
-    return glyph.resize(first, Image.LANCZOS).resize((width, height), Image.LANCZOS)
-
-
-def height_of(glyph, side):
-    """Return the height in pixels, not rounded, at which the longer side of a glyph is `side` pixels long."""
-    return side * glyph.height / max(glyph.size)
-
-
-def choose_variation(glyph, rng):
-    """Draw numbers for vary(): pen, turn, slant, stretch. A share of PEN_SHARE gets strokes as wide as pens'."""
-    pen = 0
-    if rng.random() < PEN_SHARE:
-        stroke = rng.uniform(*PEN_WIDTHS) * GLYPH / TRIMMED  # pixels of the glyph
-        change = 2 * round((stroke - stroke_of(scaled(glyph, GLYPH / max(glyph.size)))) / 2)
-        pen = max(-WIDEST, min(WIDEST, change + int(np.sign(change))))
-    return pen, *(round(float(value), 3) for value in rng.normal(0, (TURN, SLANT, STRETCH)))
-
-
-def vary(glyph, pen, turn, slant, stretch):
+def vary(glyph, hand, stretch, rng):
     """Return a glyph as another pen or hand might have made it, about GLYPH pixels at its longer side.
 
-    pen: see with_pen(); turn: degrees; slant: across per down; stretch: the natural logarithm of the factor across.
+    hand: it is handwriting, so its strokes may be longer or shorter. stretch: standard deviation of the natural
+    logarithm of the factor by which it is stretched across.
     """
-    page = ImageOps.expand(scaled(glyph, GLYPH / max(glyph.size)), MARGIN, 255)
-    return cut(distort(with_pen(page, pen), turn, slant, math.exp(stretch), 1, 0, 0))
+    glyph = scaled(glyph, GLYPH)
+    page = ImageOps.expand(glyph, MARGIN, 255)
+    if hand:
+        change_ends(page, stroke_of(glyph), rng)
+    if rng.random() < PEN_SHARE:  # strokes as wide as those of a pen
+        change = 2 * round((rng.uniform(*PEN_WIDTHS) * GLYPH / TRIMMED - stroke_of(glyph)) / 2)
+        page = with_pen(page, max(-WIDEST, min(WIDEST, change + int(np.sign(change)))))
+    turn, slant, ratio = rng.normal(0, (TURN, SLANT, stretch))
+    return cut(distort(page, turn, slant, math.exp(ratio), 1))
+
+
+def change_ends(page, width, rng):
+    """Lengthen some free ends of strokes by a curved piece, and shorten some, in place. width: of a stroke, pixels."""
+    pen = ImageDraw.Draw(page)
+    for way in free_ends(thin(np.asarray(page) < 128)):
+        chance = rng.random()
+        (x, y), before = way[0], way[-1]
+        if chance < CUT:
+            gone = way[: 1 + round(rng.uniform(0, SHORTER) * GLYPH)]
+            draw_line(pen, [(2 * x - gone[-1][0], 2 * y - gone[-1][1]), *gone], width + 2, "white")
+        elif chance < CUT + LENGTHENED:
+            angle = math.atan2(y - before[1], x - before[0]) + rng.normal(0, ANGLE)
+            part, bend, places = abs(rng.normal(0, PIECE)) * GLYPH / 5, rng.normal(0, CURVE), [(x, y)]
+            for _ in range(5):
+                x, y, angle = x + part * math.cos(angle), y + part * math.sin(angle), angle + bend
+                places.append((x, y))
+            draw_line(pen, places, width, "black")
+
+
+def free_ends(skeleton):
+    """Return the free ends of a skeleton's lines: for each some places (x, y), from the end inwards, without a fork."""
+    places = {(x, y) for y, x in np.argwhere(skeleton).tolist()}
+
+    def beside(place):
+        return [(place[0] + i, place[1] + j) for i in (-1, 0, 1) for j in (-1, 0, 1)
+                if (i or j) and (place[0] + i, place[1] + j) in places]  # fmt: skip
+
+    ways = [[place] for place in sorted(places) if len(beside(place)) == 1]
+    for way in ways:
+        while len(way) < WAY[1]:
+            further = [place for place in beside(way[-1]) if place not in way]
+            if len(further) != 1:
+                break
+            way.append(further[0])
+    return [way for way in ways if len(way) >= WAY[0]]
+
+
+def thin(ink):
+    """Return the skeleton of ink, (h, w) of True and False: its lines, one pixel wide."""
+    try:
+        from skimage.morphology import skeletonize  # noqa: PLC0415, an extra
+    except ImportError:
+        raise InputError(f"--hands: the ends of strokes need scikit-image: {install('scikit-image')}") from None
+    return skeletonize(ink)
+
+
+def draw_line(pen, places, width, colour):
+    """Draw a line with round ends through some places."""
+    pen.line(places, colour, round(width), "curve")
+    for x, y in places:
+        pen.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), colour)
 
 
 def with_pen(page, pen):
@@ -251,23 +278,25 @@ def with_pen(page, pen):
     return changed if kept >= LEAST_INK else page
 
 
-def draw_one(path, label, glyph, how=()):
-    """Return the Drawing of a glyph. how: see Drawing."""
-    if len(how) == 1:
-        return Drawing(place(glyph, *how, LEAN), path, label, how)
-    glyph = vary(glyph, *how) if how else glyph
-    return Drawing(place(glyph, height_of(glyph, TRIMMED)), path, label, how)
+def scaled(glyph, side):
+    """Scale a glyph so that its longer side has so many pixels."""
+    return glyph.resize([max(1, round(length * side / max(glyph.size))) for length in glyph.size], Image.LANCZOS)
 
 
-def mark(drawing):
+def picture_of(glyph):
+    """Return a glyph as a 32x32 RGB picture, as preprocessing.fit() with `trim` makes it of ink."""
+    return centred(glyph, TRIMMED / max(glyph.size))
+
+
+def key_of(drawing):
     """Return a key that is the same for two Drawings that show a label alike."""
     return drawing.label, drawing.picture.tobytes()
 
 
-# Below, `fonts` are pairs of a path and what open_font() returns. Drawings are returned in dicts by mark().
+# Below, `fonts` are pairs of a path and what open_font() returns. Drawings are returned in dicts by key_of().
 
 
-def draw_varied(kinds, labels, per_label, rng):
+def draw_varied(kinds, labels, per_label, stretch, rng):
     """Return up to `per_label` Drawings of each label, no two alike: a plain one of each font, then varied ones.
 
     kinds: lists of fonts, the last one handwriting. The varied ones alternate: one of an ordinary font,
@@ -276,16 +305,16 @@ def draw_varied(kinds, labels, per_label, rng):
     drawings, show = {}, progress_line(sys.stderr)
     for done, label in enumerate(labels):
         show(f"{done} of {len(labels)} labels drawn")
-        drawn = [[(path, glyph_of(label)) for path, glyph_of in fonts] for fonts in kinds]
-        glyphs = [[(path, glyph) for path, glyph in fonts if glyph] for fonts in drawn]
-        plain = (draw_one(path, label, glyph) for path, glyph in itertools.chain(*glyphs))
+        drawn = [[(path, glyph_of(label), hand) for path, glyph_of in fonts] for hand, fonts in enumerate(kinds)]
+        glyphs = [[found for found in fonts if found[1]] for fonts in drawn]
+        plain = (Drawing(picture_of(glyph), path, label) for path, glyph, _ in itertools.chain(*glyphs))
         cycles = [itertools.cycle(found) for found in glyphs if found]
         turns = itertools.chain.from_iterable(zip(*cycles[:1], *cycles[1:] * HANDS))
         turns = itertools.islice(turns, TRIES * per_label)
-        varied = (draw_one(path, label, glyph, choose_variation(glyph, rng)) for path, glyph in turns)
+        varied = (Drawing(picture_of(vary(glyph, hand, stretch, rng)), path, label) for path, glyph, hand in turns)
         of_label = {}
         for drawing in itertools.chain(plain, varied):
-            of_label.setdefault(mark(drawing), drawing)
+            of_label.setdefault(key_of(drawing), drawing)
             if len(of_label) == per_label:
                 break
         drawings.update(of_label)
@@ -299,18 +328,18 @@ def draw_held_out(fonts, labels, known):
     for path, glyph_of in fonts:
         for label, glyph in [(label, glyph_of(label)) for label in labels]:
             if glyph:
-                drawing = draw_one(path, label, glyph)
-                drawings.setdefault(mark(drawing), drawing)
+                drawing = Drawing(picture_of(glyph), path, label)
+                drawings.setdefault(key_of(drawing), drawing)
     return {key: drawing for key, drawing in drawings.items() if key not in known}
 
 
-def draw(kinds, held, labels, per_label, rng):
+def draw(kinds, held, labels, per_label, stretch, rng):
     """Return `per_label` Drawings of each label, and plain Drawings of the families held out; no two are alike.
 
     kinds: lists of families, each as find_faces() returns it, as is held. Raises InputError if there are too few fonts.
     """
     kinds = [[(path, open_font(path, labels)) for path in choose_faces(families, rng)] for families in kinds]
-    drawings = draw_varied(kinds, labels, per_label, rng)
+    drawings = draw_varied(kinds, labels, per_label, stretch, rng)
     counts = Counter(label for label, _ in drawings)
     least = min(counts[label] for label in labels)
     if least < per_label:
@@ -333,14 +362,15 @@ def write_drawings(dataset, drawings):
 
 
 def list_of(drawings):
-    """Return the text of fonts.txt: the font of each drawing, without its folder if no Debian package has it."""
-    packages = find_packages({drawing.path for drawing in drawings})
-    lines = [f"{LIST_HEAD}# FreeType {features.version('freetype2')}; others hint some fonts another way.\n"]
-    for (path, how), group in itertools.groupby(drawings, lambda drawing: (drawing.path, drawing.how)):
-        labels, package = "".join(drawing.label for drawing in group), packages.get(path)
-        name = path if package else os.path.basename(path)
-        lines.append("\t".join((labels, package or "-", name, checksum(path), " ".join(map(str, how)))).rstrip() + "\n")
-    return "".join(lines)
+    """Return the text of fonts.txt: the fonts of the drawings, without folders if no Debian package has them."""
+    paths = sorted({drawing.path for drawing in drawings})
+    packages, lines = find_packages(paths), []
+    for path in paths:
+        with open(path, "rb") as file:
+            digest = hashlib.sha256(file.read()).hexdigest()[:8]
+        name = path if path in packages else os.path.basename(path)
+        lines.append(f"{packages.get(path, '-')}\t{name}\t{digest}\n")
+    return LIST_HEAD + "".join(sorted(lines))
 
 
 def find_packages(paths):
@@ -351,63 +381,26 @@ def find_packages(paths):
     return {path: package for package, _, path in (line.partition(": ") for line in done.stdout.splitlines())}
 
 
-@functools.cache
-def checksum(path):
-    """Return the first 8 digits of the SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()[:8]
-
-
-def draw_list(path, folders):
-    """Draw what a fonts.txt lists. Files of no package are looked for in the folders. Raises InputError."""
-    with open(path, encoding="utf-8") as file:
-        lines = [(number, line.rstrip("\n")) for number, line in enumerate(file, 1) if not line.startswith("#")]
-    opened = functools.cache(open_file)
-    walked = (place for folder in folders for place in os.walk(folder))
-    found = {name: os.path.join(root, name) for root, _, names in walked for name in names}
-    drawings = []
-    for number, line in lines:
-        where = f"{path}, line {number}"
-        try:
-            labels, package, name, expected, *how = line.split("\t")
-            how = tuple(float(word) if "." in word else int(word) for word in " ".join(how).split())
-        except ValueError:
-            raise InputError(f"{where}: expected labels, package, file, checksum and how, between tabs") from None
-        file = name if package != "-" else found.get(name, name)
-        if not os.path.exists(file):
-            what = "name its folder with --fonts" if package == "-" else f"sudo apt install {package}"
-            raise InputError(f"{where}: {name} is missing; {what}")
-        if checksum(file) != expected:
-            raise InputError(f"{where}: {file} is another version, {checksum(file)}; its pictures would differ")
-        drawings += [draw_one(file, label, cut_glyph(opened(file), label), how) for label in labels]
-    return drawings
-
-
 def main():
     options = parse_options()
     held_dataset = f"{os.path.normpath(options.dataset)}-held-out"
-    listed = draw_list(options.list, options.fonts) if options.list else []
-    if options.list and not listed:
-        raise InputError(f"{options.list}: expected a line for each font, as in dataset/fonts.txt, found none")
-    labels = dict.fromkeys(drawing.label for drawing in listed) or options.labels
-    for folder in [options.dataset, held_dataset] if options.hold_out else [options.dataset]:
-        for label in labels:
+    for folder in [options.dataset, *([held_dataset, f"{held_dataset}-hands"] if options.hold_out else [])]:
+        for label in options.labels:
             if has_pictures(folder, label):
                 where = os.path.join(folder, label)
                 raise InputError(f"{where}: holds pictures already; remove them, or name another --dataset")
-    if listed:
-        write_drawings(options.dataset, listed)
-        print(f"{options.dataset}: {len(listed):,} pictures, as {options.list} lists them")
-        return
     rng = np.random.default_rng(options.seed)
     families, held = find_faces([*options.fonts, *options.hands]), []
     if options.hold_out:
         families, held = split_families(families, options.hold_out, rng)
     by_hand = {family for family, _ in find_faces(options.hands)}
     kinds = [[family for family in families if (family[0] in by_hand) == kind] for kind in (False, True)]
-    drawings, unseen = draw(kinds, held, options.labels, options.per_label, rng)
-    for dataset, drawn, its in [(options.dataset, drawings, families), (held_dataset, unseen, held)]:
-        if its:
+    drawings, unseen = draw(kinds, held, options.labels, options.per_label, options.stretch, rng)
+    hands = {path for family, faces in held if family in by_hand for path, _ in faces}
+    unseen_hands = [drawing for drawing in unseen if drawing.path in hands]
+    folders = {options.dataset: drawings, held_dataset: unseen, f"{held_dataset}-hands": unseen_hands}
+    for dataset, drawn in folders.items():
+        if drawn:
             write_drawings(dataset, drawn)
             print(f"{dataset}: {len(drawn):,} pictures from {len({drawing.path for drawing in drawn})} fonts")
 
@@ -417,12 +410,13 @@ def parse_options():
     parser = source_parser("Make a data set of pictures drawn from fonts.", "dataset", "0123456789", 260)
     add = parser.add_argument
     add("--fonts", nargs="+", default=FONT_FOLDERS, metavar="DIR", help="folders of fonts (default: the system's)")
-    add("--from", dest="list", metavar="FILE", help="draw what FILE, a data set's fonts.txt, lists")
     add("--seed", type=int, default=1, help="the same seed draws the same pictures (default: 1)")
     add("--hands", nargs="+", default=(), metavar="DIR", help="folders of handwriting: three of four varied "
         "pictures are drawn from these")  # fmt: skip
     add("--hold-out", type=float, default=0, metavar="SHARE", help="draw this share of the font families, 0 to 1, into "
-        "DIR-held-out instead (default: 0)")  # fmt: skip
+        "DIR-held-out instead, its handwriting into DIR-held-out-hands too (default: 0)")  # fmt: skip
+    add("--stretch", type=float, default=0.08, metavar="S", help="how much characters are stretched across: a standard "
+        "deviation (default: 0.08)")  # fmt: skip
     options = parse(parser)
     if not 0 <= options.hold_out < 1:
         parser.error(f"--hold-out: expected a share from 0 to below 1, found {options.hold_out}")

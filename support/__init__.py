@@ -1,1 +1,10 @@
-"""What the scripts share and the paper does not have: files, the command line, graphs, finding ink and pictures."""
+"""Files, the command line, pictures: what the scripts share and the paper does not have.
+
+Every script imports this first, so an old Python is told here, before any file is touched.
+"""
+
+import sys
+
+if sys.version_info < (3, 9):  # noqa: UP036, an old Python gets here too
+    found = ".".join(map(str, sys.version_info[:2]))
+    sys.exit("expected Python 3.9 or newer, found " + found + "; install a newer one and start it by its name")

@@ -11,12 +11,13 @@ def new_figure(width, height, note=""):
     """Return an empty matplotlib figure, in inches. Raises InputError, ending with `note`, if matplotlib is missing."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # older versions of matplotlib use what newer NumPy versions warn of
+            warnings.simplefilter("ignore")  # new versions of NumPy and pyparsing warn of what old matplotlib does
             import matplotlib  # noqa: PLC0415, an extra
             from matplotlib.figure import Figure  # noqa: PLC0415, an extra
+
+            matplotlib.rcdefaults()  # a user's own settings, such as usetex, must not break a graph
     except ImportError:
         raise InputError(f"the graphs need matplotlib: {install('matplotlib')}{note}") from None
-    matplotlib.rcdefaults()  # a user's own settings, such as usetex, must not break a graph
     return Figure((width, height))
 
 

@@ -110,10 +110,17 @@ def back_up(path, backup=None):
 def locked(path, say):
     """Lock `path` against other processes through a file `path`.lock, which stays. The lock ends with the process.
 
-    Raises InputError if another process holds the lock. On a disk without locks it calls say() with a warning.
+    Raises InputError if another process holds the lock, or if `path` is a folder or a device. On a disk without locks
+    it calls say() with a warning.
     """
-    with naming(path):
-        file = open(f"{os.path.realpath(path)}.lock", "ab")  # noqa: SIM115, closed below
+    check_regular(path)
+    lock = f"{os.path.realpath(path)}.lock"
+    try:
+        file = open(lock, "ab")  # noqa: SIM115, closed below
+    except PermissionError:
+        if not os.path.exists(lock):
+            raise
+        raise InputError(f"{lock}: another user made this empty file, remove it; it may be there after sudo") from None
     with file:
         try:
             if fcntl:

@@ -18,7 +18,7 @@ from support.commandline import Silent
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 signal.signal(signal.SIGINT, signal.default_int_handler)  # started in the background, Ctrl-C would be ignored below
-MATPLOTLIB = f"the graphs need matplotlib: {sys.executable} -m pip install matplotlib"
+INSTALL = r"(sudo apt install python3-|.* -m pip install )"  # as support.commandline.install() says it
 
 
 @pytest.fixture(scope="session")
