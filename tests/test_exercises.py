@@ -1,4 +1,4 @@
-"""docs/exercises.md: what it says to type works as it stands, in its order, and prints what its answers say."""
+"""docs/exercises.md and docs/theory.md: what they say to type works as it stands, and prints what they say."""
 
 import os
 import re
@@ -13,9 +13,15 @@ from conftest import ROOT
 from PIL import Image, ImageDraw
 
 import cnn
+import training
 
-PAGE = (ROOT / "docs" / "exercises.md").read_text(encoding="utf-8")
-EXERCISES = re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]
+
+def parts(page):
+    """The parts of a page, each from its heading to the next."""
+    return re.split(r"^## ", (ROOT / "docs" / page).read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+
+
+EXERCISES, THEORY = parts("exercises.md"), parts("theory.md")
 NEEDED = ("dataset", "experiments", "models", "support")
 
 
@@ -42,7 +48,7 @@ def typed(is_python, lines, folder):
                               timeout=120, check=False)  # fmt: skip
         assert done.returncode == 0, f"{command}: {done.stderr}"
         assert "Error" not in done.stderr, done.stderr
-        printed += done.stdout
+        printed += re.sub(r"(>>>|\.\.\.) ", "", done.stdout)  # without the shell's prompts
     return " ".join(printed.split())
 
 
@@ -64,13 +70,13 @@ def folder(tmp_path_factory):
 @pytest.mark.slow
 def test_what_is_typed_prints_what_the_answers_say_and_leaves_the_rest_alone(folder):
     before = others_in(folder)
-    assert [exercise[:2] for exercise in EXERCISES] == [f"{number}." for number in range(1, 9)]
+    assert [exercise[:2] for exercise in EXERCISES] == [f"{number}." for number in range(1, 10)]
     for exercise in EXERCISES:
         printed = " ".join(typed(*block, folder) for block in blocks(exercise))
         assert blocks(exercise), exercise
         shown = answer(exercise)
         assert not [text for text in shown if not re.search(rf"(?<![\d.,]){re.escape(text)}(?!\d)", printed)], printed
-        assert shown or "mine.jpg: 4, " in printed, printed
+        assert shown or printed.count("mine.jpg: 4, ") == 1, printed  # only with --trim
     assert others_in(folder) == before
     for name in ("mine-kernel.png", "mine-all.png", "mine-graphs/cross_entropy.png"):
         assert (folder / name).exists()
@@ -92,5 +98,28 @@ def test_the_answers_that_no_line_prints():
     kernel = np.pad([[0, 0, 0], [0, 0, 0], [0, 0, 1]], 1)
     assert cnn.convolve(values, kernel.reshape(1, 25)).item() == 58
     assert "For 58 the 1 must\nstand at the bottom\nright" in EXERCISES[0].replace("bottom right", "bottom\nright")
-    assert "85.5%" in answer(EXERCISES[2])
-    assert "its 85.5% in exercise 3" in EXERCISES[3]
+    assert "85.5%" in answer(EXERCISES[3])
+    assert "its 85.5% in exercise 4" in EXERCISES[4]
+    weights = np.array([[0.1, 0.3], [0.5, 0.1]])
+    training.update(weights, 10, cnn.Trained(None, np.array([1, 0]), [0.5, 0.5], np.array([1, 2])))
+    assert cnn.fully_connected(np.array([1, 2]), weights) == pytest.approx([25.7, -24.3])
+    assert "25.7 and -24.3" in EXERCISES[2]
+
+
+@pytest.mark.parametrize("part", THEORY, ids=lambda part: part.splitlines()[0])
+def test_the_theory_prints_what_stands_behind_each_line(part):
+    lines = [line for is_python, lines in blocks(part) if is_python for line in lines]
+    shown = [line.split("  # ")[1] for line in lines if line.startswith("print(")]
+    assert (typed(True, lines, ROOT) if lines else "") == " ".join(" ".join(shown).split())
+    known = [*lines, *re.findall(r"^\|.*", part, re.MULTILINE)]  # tables
+    if "docs/beyond.md" in part:
+        known.append((ROOT / "docs" / "beyond.md").read_text(encoding="utf-8"))
+    figure = r"(?<![\w.])\d+\.\d+"
+    assert set(re.findall(figure, re.sub(r"  # .*", "", part))) <= set(re.findall(figure, " ".join(known)))
+
+
+def test_the_lines_of_the_six_steps_are_those_that_run():
+    code = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("training.py", "model.py"))
+    lines = re.findall(r"^\| \d\. .*? \| `(.*?)`", THEORY[4], re.MULTILINE)
+    assert len(lines) == 6
+    assert not [line for line in lines if line not in code]

@@ -12,7 +12,8 @@ from PIL import Image
 
 import cnn
 import model
-from experiments import evaluate, reproduction, shared, speed
+import training
+from experiments import evaluate, landscape, reproduction, shared, speed
 
 DIGITS = ROOT / "models" / "digits.doc"
 
@@ -135,6 +136,29 @@ def test_compare_trains_each_way_as_the_controller_does(dataset, tmp_path, run_s
 def test_pixel_counts_the_pixels_that_change_the_answer(dataset, tmp_path, run_script):
     done = run_script("experiments.pixel", ROOT / "models" / "shipped.doc", ROOT / "dataset", "--pictures", 3)
     assert re.search(r"pictures that one pixel changes: \d of 3, .*\npixels that do so: [\d,]+ of 3,072, ", done.stdout)
+
+
+def test_landscape_draws_the_ways_of_real_trainings(dataset, monkeypatch, capsys):
+    monkeypatch.chdir(dataset.parent)
+    settings = {"alpha": 0.003, "generations": 8, "train_kernels": True, "kernels": (2, 3)}
+    monkeypatch.setattr(landscape, "CASES", [("one", settings, 1), ("two", settings, 0.05)])
+    monkeypatch.setattr(landscape, "STAGES", 2)
+    monkeypatch.setattr(landscape, "SIDE", 3)
+    monkeypatch.setattr(sys, "argv", ["landscape", "--output", "m.png"])
+    landscape.main()
+    assert re.search(r"^\| two \| [\d.]+ \| [\d.]+ \| \d+%, \d+% \| ", capsys.readouterr().out, re.MULTILINE)
+    assert (dataset.parent / "m.png").read_bytes().startswith(b"\x89PNG")
+
+    (far, _), (close, last) = (landscape.two_ways(settings, apart) for apart in (1, 0.05))
+    np.testing.assert_allclose(close[1, 0] - close[0, 0], 0.05 * (far[1, 0] - far[0, 0]), atol=1e-6)
+    alone = training.train(**settings, model_file="a.doc", metadata_file="a.log", seed=1)
+    np.testing.assert_array_equal(landscape.line_of(alone), close[0, -1])
+    np.testing.assert_array_equal(landscape.model_at(close[1, -1], alone)[1], last[1])
+    assert abs(close[1, -1] - close[1, 0]).max() > 0
+    origin, axes = landscape.plane_of(close)
+    beside = close[:, -1] - origin
+    np.testing.assert_allclose(beside @ axes.T @ axes, beside, atol=1e-9)
+    assert landscape.shares_of(np.array([[axes[0], 3 * axes[0]]]), axes) == pytest.approx([1])
 
 
 def test_speed_measures_what_is_installed(monkeypatch, capsys):
