@@ -72,8 +72,9 @@ def on_white(image):
     if not all(image.size):
         raise InputError(f"expected a picture, found one of {image.width}x{image.height} pixels")
     image.load()  # a damaged picture is an error here
-    with contextlib.suppress(Exception):  # of many kinds; EXIF data that cannot be read mean no rotation
-        image = ImageOps.exif_transpose(image)
+    if image.format != "TIFF":  # load() has turned a TIFF; older Pillow versions would turn it once more
+        with contextlib.suppress(Exception):  # of many kinds; EXIF data that cannot be read mean no rotation
+            image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):  # grey of 16 bits, which Pillow's convert() would clip
         values = np.asarray(image).clip(0, 65535)
         image = Image.fromarray((values / (257 if values.max() > 255 else 1)).round().astype(np.uint8))

@@ -160,6 +160,18 @@ def test_exif_rotation_is_followed():
     assert (left, right) == (24, 32)
 
 
+@pytest.mark.parametrize("turn", range(2, 9))
+def test_a_turned_tiff_is_turned_back_once(tmp_path, turn):
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    ways = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # Pillow's numbers of the transpositions that orientation undoes
+    drawing().transpose(ways[turn]).save(tmp_path / "a.tif", exif=exif)
+    expected = drawing().tobytes()
+    assert preprocessing.open_picture(tmp_path / "a.tif")[0].tobytes() == expected
+    with Image.open(tmp_path / "a.tif") as image:
+        assert preprocessing.on_white(image).tobytes() == expected
+
+
 def test_of_several_frames_the_first():
     data = io.BytesIO()
     Image.new("L", (32, 32), 10).save(data, "GIF", save_all=True, append_images=[Image.new("L", (32, 32), 200)])
