@@ -45,3 +45,8 @@ function paintMaps(canvas, values, size, across, low, high) {
 }
 
 const getJson = address => fetch(address).then(reply => reply.json()).catch(() => null);  // null: no server, or no answer
+
+function remember(name, value) {  // while the tab is open, unless the browser keeps nothing
+  try { sessionStorage.setItem(name, value); } catch { /* cookies are blocked */ }
+}
+function recall(name) { try { return sessionStorage.getItem(name); } catch { return null; } }
