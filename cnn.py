@@ -19,8 +19,8 @@ import numpy as np
 from PIL import Image
 
 from model import KERNEL, labels_of, parts_of, read_model
-from preprocessing import SIZE, fit, fit_ink, open_picture
-from support.commandline import Parser, command, explain, ours, run
+from preprocessing import SIZE, fit, fit_ink, open_picture, without_dark_ink
+from support.commandline import Parser, command, expanded, explain, ours, run
 from support.files import InputError
 from support.ink import find_ink
 
@@ -273,7 +273,7 @@ def main():
     parser.add_argument("--trim", action="store_true", help="cut to the ink first; photos and drawings need it")
     options = parser.parse_args()
     model, code, photo = read_model(options.model), 0, False
-    for path in options.pictures:
+    for path in expanded(options.pictures):
         try:
             picture, _ = open_picture(path)
         except (InputError, OSError) as error:
@@ -287,6 +287,8 @@ def main():
             continue
         label, probability = next(iter(classify(fit_ink(ink) if options.trim else picture, model).items()))
         print(f"{path}: {label}, {probability:.1%}")
+        if not options.trim and without_dark_ink(read_pixels(picture)):
+            print(f"{path}: no dark ink on white, which the network expects; use --trim", file=sys.stderr)
         if options.trim and doubtful:
             look = command(ours("preprocessing.py"), path, "--trim", "--output", "cut")
             print(f"  not sure what is ink here; to see what was cut out: {look}")

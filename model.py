@@ -192,6 +192,8 @@ def read_model(path):
             text = file.read()
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: expected a model as UTF-8 text, found other bytes ({error.reason})") from None
+    if not text.strip():
+        raise InputError(f"{path}: the file is empty, expected a model; train one with python controller.py")
     hint = "" if "." in text else "; if it has decimal commas, write decimal points instead"
     text = re.sub(r"(?<=[\d.\]])(\s+)(?=[-\d\[])", r",\1", text)  # NumPy puts no comma between two values
     text = re.sub(r"(\d)\.(?!\d)", r"\1.0", text)  # NumPy writes 1. and JSON wants 1.0

@@ -14,11 +14,7 @@ from model import KERNEL, LAST_MAP, parts_of, read_model
 from support.commandline import Parser, run
 from support.figures import new_figure, save_figure
 
-PAGE = 11.0, 8.15  # inches
-LEFT, ROW_WIDTH, ROW_HEIGHT = 0.3, 5.7, 0.9  # inches: a row holds the maps or the kernels of one step
-RIGHT = 6.35  # inches, the left edge of the answer and the weights
-WIDTH = PAGE[0] - RIGHT - 0.3  # inches, of the answer and the weights
-GAP = 0.08  # inches, between two images
+PAGE = 12, 9  # inches
 SIGNED, SIZES = "RdBu", "viridis"  # matplotlib's colours: blue above 0 and red below; dark is 0 and yellow the largest
 
 
@@ -40,108 +36,81 @@ def main():
 
 def draw(steps, model, about):
     """Return the page as a matplotlib figure: on the left the steps from top to bottom, on the right the answer."""
-    figure, softmax = new_figure(*PAGE), steps.softmax
-    answer = f"answer: {model.labels[softmax.argmax()]}, with a probability of {softmax.max():.1%}"
-    write(figure, LEFT + 1, 0.45, f"{about}\noutput sum: {model.output_sum:g}\n{answer}", linespacing=1.6)
-
+    figure = new_figure(*PAGE)
+    figure.set_layout_engine("constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(5, 4))
     count_1, count_2 = len(model.kernels_1), len(model.kernels_2)
     kernels_1 = model.kernels_1.reshape(-1, KERNEL, KERNEL)
-    kernels_2 = [sheet(kernel.reshape(-1, KERNEL, KERNEL)) for kernel in model.kernels_2]
-    top = 0.15
-    for text, images, colours, limits in (
-        ("input: 32x32 pixels", [steps.pixels], "gray", (0, 255)),
-        (f"convolution 1: {count_1} kernels of 5x5 (blue is above 0, red below it)", kernels_1, SIGNED,
-         around_0(kernels_1)),
-        (f"their result after ReLU: {count_1} maps of 28x28 (dark is 0)", steps.maps_1, SIZES, (0, None)),
-        (f"max pooling 1: {count_1} maps of 14x14", steps.pooled_1, SIZES, (0, None)),
-        (f"convolution 2: {count_2} kernels, each with 5x5 weights for each of the {count_1} maps", kernels_2, SIGNED,
-         around_0(model.kernels_2)),
-        (f"their result after ReLU: {count_2} maps of 10x10", steps.maps_2, SIZES, (0, None)),
-        (f"max pooling 2: {count_2} maps of 5x5, the inputs of the fully connected layer", steps.pooled_2, SIZES,
-         (0, None)),
-    ):  # fmt: skip
-        write(figure, LEFT, top, text)
-        draw_grid(figure, LEFT, top + 0.2, ROW_WIDTH, ROW_HEIGHT, images, colours, limits)
-        top += ROW_HEIGHT + 0.24
-
-    draw_answer(figure, 0.15, softmax, model.labels)
-    weights = model.weights[:, :-1].reshape(len(model.labels), -1, LAST_MAP, LAST_MAP)
-    low, high = around_0(weights)
-    write(figure, RIGHT, 2.3, f"the fully connected weights of each label: 5x5 for each of the {count_2} maps\n"
-          f"blue is above 0, red below it; the strongest is {high:.2g} away from 0")  # fmt: skip
-    titles = [f"{label}   (bias {bias:.2g})" if len(weights) < 13 else label
-              for label, bias in zip(model.labels, model.weights[:, -1])]  # fmt: skip
-    sheets = [sheet(maps) for maps in weights]
-    draw_grid(figure, RIGHT, 2.75, WIDTH, PAGE[1] - 2.85, sheets, SIGNED, (low, high), titles)
+    kernels_2 = [sheet(kernel.reshape(-1, KERNEL, KERNEL), 1.5) for kernel in model.kernels_2]
+    rows = [
+        ("the picture, 32x32 pixels", [steps.pixels, *[np.full((32, 32), np.nan)] * 5], "gray"),
+        (f"convolution 1: {count_1} kernels of 5x5 (blue: above 0, red: below)", kernels_1, SIGNED),
+        (f"their result after ReLU: {count_1} maps of 28x28 (dark: 0, yellow: large)", steps.maps_1, SIZES),
+        (f"max pooling 1: {count_1} maps of 14x14", steps.pooled_1, SIZES),
+        (f"convolution 2: {count_2} kernels, each 5x5 for each of the {count_1} maps", kernels_2, SIGNED),
+        (f"their result after ReLU: {count_2} maps of 10x10", steps.maps_2, SIZES),
+        (f"max pooling 2: {count_2} maps of 5x5, the inputs of the last layer", steps.pooled_2, SIZES),
+    ]
+    images = [sheet(np.array(maps if colours == SIGNED else [map_ / (map_.max() or 1) for map_ in maps]), 6)
+              for _, maps, colours in rows]  # fmt: skip
+    heights = [image.shape[0] / image.shape[1] + 0.05 for image in images]
+    for axes, image, (title, _, colours) in zip(left.subplots(len(rows), 1, height_ratios=heights), images, rows):
+        show(axes, image, colours, title)
+    best = steps.softmax.argmax()
+    answer = f"answer: {model.labels[best]}, with a probability of {steps.softmax[best]:.1%}"
+    left.text(0.24, 0.97, f"{about}\noutput sum: {model.output_sum:g}\n\n{answer}", va="top", parse_math=False)
+    above, below = right.subplots(2, 1, height_ratios=(1, 3))
+    draw_answer(above, steps.softmax, model.labels)
+    draw_weights(below, model)
     return figure
 
 
-def draw_grid(figure, left, top, width, height, images, colours, limits, titles=None):
-    """Draw images of one shape as large as they fit into a rectangle (inches), in as many lines as that needs."""
-    line = 0.2 if titles else 0  # inches, the height of a title
-    shape = images[0].shape[0] / images[0].shape[1]
-
-    def size(lines):
-        """Return the width of an image, in inches, if the images stand in so many lines."""
-        return min(width / -(-len(images) // lines) - GAP, (height / lines - line - GAP / 2) / shape)
-
-    lines = max(range(1, len(images) + 1), key=size)
-    side, columns = min(size(lines), 2.2), -(-len(images) // lines)
-    for index, image in enumerate(images):
-        x = left + index % columns * (width / columns if titles else side + GAP)
-        y = top + index // columns * (side * shape + line + GAP / 2)
-        if titles:
-            write(figure, x, y, titles[index], size=8)
-        axes = panel(figure, x, y + line, side, side * shape)
-        axes.imshow(image, cmap=colours, vmin=limits[0], vmax=limits[1])
+def show(axes, image, colours, title):
+    """Draw an image into axes: from 0 to 1, or with the colours SIGNED as far below 0 as above it."""
+    high = np.nanmax(np.abs(image)) or 1
+    axes.imshow(image, cmap=colours, vmin=-high if colours == SIGNED else 0, vmax=high)
+    axes.set_title(title, size=9, loc="left", pad=3)
+    axes.axis("off")
+    axes.set_anchor("W")
 
 
-def draw_answer(figure, top, softmax, labels):
-    """Draw the probability of each label as a bar. The bar of the answer is dark."""
-    write(figure, RIGHT, top, "output: the probability of each label (%)")
-    axes = panel(figure, RIGHT + 0.25, top + 0.25, WIDTH - 0.25, 1.4)
-    axes.set_facecolor("white")
-    colours = ["navy" if probability == softmax.max() else "cornflowerblue" for probability in softmax]
-    axes.bar(range(len(labels)), 100 * softmax, color=colours)
-    crowded = sum(map(len, labels)) > 62
-    size = 9 if len(labels) <= 36 and not crowded else 6
-    axes.set_xticks(range(len(labels)), labels, size=size, rotation=90 if crowded else 0, parse_math=False)
-    axes.set_yticks((0, 50, 100), ("0", "50", "100"), size=7)
-    axes.set_ylim(0, 100)
-    axes.set_xlim(-0.6, len(labels) - 0.4)
-    axes.grid(axis="y", color="0.9")
-    axes.set_axisbelow(True)
-
-
-def sheet(maps):
-    """Return some maps as one image, about 3 columns wide for each 2 rows, with empty lines between them."""
-    count, height, width = maps.shape
-    columns = min(count, int(np.ceil(np.sqrt(1.5 * count))))
-    image = np.full((-(-count // columns) * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
+def sheet(maps, shape, space=1):
+    """Return maps side by side as one image, about `shape` times as many in a row as rows, with empty lines between."""
+    count, height, width = np.shape(maps)
+    lines = max(1, round(np.sqrt(count / shape)))
+    columns = -(-count // lines)
+    image = np.full((-(-count // columns) * (height + space) - space, columns * (width + 1) - 1), np.nan)
     for index, values in enumerate(maps):
-        row, column = index // columns * (height + 1), index % columns * (width + 1)
+        row, column = index // columns * (height + space), index % columns * (width + 1)
         image[row : row + height, column : column + width] = values
     return image
 
 
-def around_0(numbers):
-    """Return limits for the colours, equally far below and above 0."""
-    largest = np.abs(numbers).max() or 1
-    return -largest, largest
+def draw_answer(axes, softmax, labels):
+    """Draw the probability of each label as a bar. The bar of the answer is dark."""
+    colours = ["navy" if probability == softmax.max() else "cornflowerblue" for probability in softmax]
+    axes.bar(range(len(labels)), 100 * softmax, min(0.8, 0.1 * len(labels)), color=colours)
+    crowded = sum(map(len, labels)) > 62
+    axes.set_xticks(range(len(labels)), labels, size=9 if len(labels) < 37 and not crowded else 6,
+                    rotation=90 if crowded else 0, parse_math=False)  # fmt: skip
+    axes.set(ylim=(0, 100), xlim=(-0.6, len(labels) - 0.4), yticks=(0, 50, 100), axisbelow=True)
+    axes.set_title("the probability of each label (%)", size=9, loc="left")
+    axes.grid(axis="y", color="0.9")
 
 
-def panel(figure, left, top, width, height):
-    """Return axes without ticks. Their place is in inches from the left and the top of the page."""
-    across, down = figure.get_size_inches()
-    axes = figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
-    axes.set(xticks=[], yticks=[], facecolor="lightgrey")
-    return axes
-
-
-def write(figure, left, top, text, size=9, **how):
-    """Write a text. Its place is in inches from the left and the top of the page."""
-    across, down = figure.get_size_inches()
-    figure.text(left / across, 1 - top / down, text, size=size, va="top", parse_math=False, **how)
+def draw_weights(axes, model):
+    """Draw the fully connected weights of each label, 5x5 for each map, with the label above them."""
+    tiles = [sheet(weights[:-1].reshape(-1, LAST_MAP, LAST_MAP), 1.5) for weights in model.weights]
+    (height, width), space = tiles[0].shape, max(5, tiles[0].shape[0] // 3)
+    image = sheet(tiles, 0.8 * height / width, space)
+    image = np.vstack((np.full((space, image.shape[1]), np.nan), image))
+    columns = (image.shape[1] + 1) // (width + 1)
+    show(axes, image, SIGNED, f"the last layer's weights of each label, 5x5 for each map (strongest: "
+         f"{np.abs(model.weights[:, :-1]).max():.2g})")  # fmt: skip
+    for index, (label, bias) in enumerate(zip(model.labels, model.weights[:, -1])):
+        text = f"{label}   (bias {bias:.2g})" if len(tiles) < 13 else label
+        place = index % columns * (width + 1), (index // columns) * (height + space) + space - 1
+        axes.text(*place, text, size=8, va="bottom", parse_math=False)
 
 
 if __name__ == "__main__":

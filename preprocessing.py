@@ -11,17 +11,18 @@ import math
 import os
 import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from support.commandline import Parser, explain, run
+from support.commandline import Parser, expanded, explain, run
 from support.files import InputError, back_up, write_whole
 from support.ink import find_ink
 
 SIZE = 32  # pixels, both ways
 TRIMMED = 24  # pixels, the longer side of trimmed ink: the height of the dataset's digits
+NO_PICTURES = {b"ftyphei": "a HEIC", b"ftypmif": "a HEIC", b"ftypavif": "an AVIF", b"%pdf": "a PDF", b"<svg": "an SVG",
+               b"<html": "an HTML", b"<!doctype html": "an HTML", b"<?xml": "an XML or SVG"}  # fmt: skip
 THIN, PEN = 2.5, 3  # pixels of 32: strokes thinner than THIN are widened to PEN
 LARGE = 3  # ink is this many times its final size while its strokes are measured and widened
 JITTER = 12, 0.25, 0.2, 0.2, 1, 1  # at most: degrees, slant, stretch across, stretch down, pixels across, pixels down
@@ -29,6 +30,7 @@ BEND = 0.7, 1.3  # the share of pictures that are bent; standard deviation of a 
 STEP = SIZE // 4  # pixels from one point of the grid to the next
 GRID = np.stack(np.meshgrid(*[range(0, SIZE + 1, STEP)] * 2), axis=2)  # (5, 5, 2): x and y of each point
 SQUARES = [5 * row + column for row in range(4) for column in range(4)]  # the number of the first corner of each
+FAINT = 160  # lighter values are no dark ink, and paper that is darker is not white
 PHOTO = 2048  # pixels; a picture with a longer side than this is read at a fraction of its size
 
 
@@ -63,32 +65,33 @@ def centred(image, scale):
 
 
 def on_white(image):
-    """Return an image of any mode as RGB: turned as its EXIF data say, transparent parts white, values 0 to 255."""
-    image.load()  # a damaged picture is an error here
-    with contextlib.suppress(Exception):  # of many kinds; EXIF data that cannot be read mean no rotation
-        image = ImageOps.exif_transpose(image)
-    if image.mode == "F" or image.mode.startswith("I"):
-        image = in_8_bits(image)
-    if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        if image.getchannel("A").getextrema() == (0, 0):
-            return image.convert("RGB")  # some programs leave the alpha of a BMP file at 0
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
+    """Return an image of any mode as RGB: turned as its EXIF data say, transparent parts white, values 0 to 255.
 
-
-def in_8_bits(image):
-    """Return grey of 16 or 32 bits, or with decimals, as grey of 8 bits ("L"); Pillow's convert() would clip it.
-
-    White is 65,535 in 16 bits. The other kinds do not say what white is: 1 (with a point), 255 or 65,535, the first
-    that no pixel is above, otherwise the lightest pixel.
+    White ink on nothing becomes black. Raises InputError for an image without pixels.
     """
-    values = np.nan_to_num(np.asarray(image).astype(float))
-    whites = {"I": (255, 65535), "F": (1, 255, 65535)}.get(image.mode, (65535,))
-    white = next((white for white in whites if values.max() <= white), values.max())
-    if "transparency" in image.info:
-        values[values == image.info["transparency"]] = white
-    return Image.fromarray((values.clip(0) * (255 / white)).round().astype(np.uint8))
+    if not all(image.size):
+        raise InputError(f"expected a picture, found one of {image.width}x{image.height} pixels")
+    image.load()  # a damaged picture is an error here
+    if image.format != "TIFF":  # load() has turned a TIFF; older Pillow versions would turn it once more
+        with contextlib.suppress(Exception):  # of many kinds; EXIF data that cannot be read mean no rotation
+            image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # grey of 16 bits, which Pillow's convert() would clip
+        values = np.asarray(image).clip(0, 65535)
+        image = Image.fromarray((values / (257 if values.max() > 255 else 1)).round().astype(np.uint8))
+    if image.mode not in ("RGBA", "RGBa", "LA", "La", "PA") and "transparency" not in image.info:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    alpha = image.getchannel("A")
+    if alpha.getextrema() == (0, 0):
+        return image.convert("RGB")  # some programs leave the alpha of a BMP file at 0
+    page = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    unseen = page.convert("L").getextrema()[0] > FAINT and alpha.getextrema()[0] < FAINT
+    return ImageOps.invert(alpha).convert("RGB") if unseen else page
+
+
+def without_dark_ink(pixels):
+    """Tell whether pixels (32, 32) are not what the network expects, dark ink on white. It can only guess then."""
+    return pixels.min() > FAINT or np.median(pixels) < FAINT
 
 
 def with_pen(ink):
@@ -161,7 +164,7 @@ def open_picture(source):
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata, and of large pictures, which we refuse
             file = stack.enter_context(open(source, "rb")) if is_path else source
             image = stack.enter_context(Image.open(file))
-            if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+            if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
                 raise InputError(f"{image.width}x{image.height} is over {Image.MAX_IMAGE_PIXELS:,} pixels")
             if max(image.size) > PHOTO:
                 image.draft(None, (PHOTO // 2, PHOTO // 2))  # a JPEG is decoded at 1/2, 1/4 or 1/8 of its size
@@ -174,45 +177,49 @@ def open_picture(source):
     except Exception as error:  # Pillow's are of many kinds
         if isinstance(error, OSError) and error.errno is not None:
             raise  # missing, not allowed, a folder: the system's own words say it
-        reason = "" if isinstance(error, Image.UnidentifiedImageError) else f" ({error or type(error).__name__})"
-        raise InputError(f"{name}: expected a picture that Pillow can read{reason}; use a PNG or JPEG file") from None
+        if isinstance(error, Image.UnidentifiedImageError):
+            raise InputError(f"{name}: expected a picture, found {kind_of(source, is_path)}") from None
+        reason = error or type(error).__name__
+        raise InputError(
+            f"{name}: expected a picture that Pillow can read ({reason}); use a PNG or JPEG file"
+        ) from None
 
 
-def preprocess(image_path, output_path=None, trim=False):
+def kind_of(source, is_path):
+    """Return in words what a file is that holds no picture, and what to do."""
+    with open(source, "rb") if is_path else contextlib.nullcontext(source) as file:
+        file.seek(0)
+        start = file.read(200).lstrip().lower()
+    if not start:
+        return "an empty file"
+    for sign, kind in NO_PICTURES.items():
+        if sign in start:
+            return f"{kind} file; export it as JPEG or PNG"
+    return "something that Pillow cannot read; use a PNG or JPEG file"
+
+
+def preprocess(image_path, output_path=None, trim=False, *, keep=False):
     """Fit the picture at `image_path` and save it: as the paper does over the original, unless `output_path` is given.
 
-    Raises InputError where it is no picture, or where Pillow cannot write its format. The original is replaced whole.
+    keep: leave the file alone if its picture is fitted already, otherwise keep it as .bak first. Returns whether a file
+    was written. Raises InputError for what is no picture, or if Pillow cannot write its format. The file is replaced as
+    a whole.
     """
     image, file_format = open_picture(image_path)
+    fitted, data = fit(image, trim), io.BytesIO()
+    if keep and image.size == fitted.size and image.tobytes() == fitted.tobytes():
+        return False
     output_path = image_path if output_path is None else output_path
     if output_path != image_path:
         file_format = Image.registered_extensions().get(os.path.splitext(output_path)[1].lower(), file_format)
-    data = io.BytesIO()
     try:
-        fit(image, trim).save(data, "JPEG" if file_format == "MPO" else file_format, quality=95)
+        fitted.save(data, "JPEG" if file_format == "MPO" else file_format, quality=95)
     except (KeyError, ValueError, OSError) as error:
         raise InputError(f"{output_path}: Pillow cannot write {file_format} ({error}); use a PNG file") from None
+    if keep:
+        back_up(output_path)
     write_whole(output_path, data.getvalue())
-
-
-def replace(path, trim):
-    """Fit a picture and put it in place of the original, which is kept under a free name. Returns that name.
-
-    If the picture was fitted already, so that nothing changes, nothing is kept and "" is returned.
-    """
-    names = (f"{path}.bak{number}" for number in ["", *range(2, 10_000)])
-    kept = next(name for name in names if not os.path.lexists(name))
-    back_up(path, kept)
-    try:
-        preprocess(path, path, trim)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(kept)
-        raise
-    if Path(kept).read_bytes() != Path(path).read_bytes():
-        return kept
-    os.remove(kept)
-    return ""
+    return True
 
 
 def main():
@@ -221,25 +228,27 @@ def main():
     parser.add_argument("--output", metavar="DIR", help="the folder to write to (default: over the originals)")
     parser.add_argument("--trim", action="store_true", help="cut to the ink and scale it to 24 pixels first")
     options = parser.parse_args()
-    outputs = options.pictures
+    pictures = outputs = expanded(options.pictures)
     if options.output is not None:
-        outputs = [os.path.join(options.output, os.path.basename(path)) for path in options.pictures]
+        outputs = [os.path.join(options.output, os.path.basename(path)) for path in pictures]
         if len({path.casefold() for path in outputs}) < len(outputs):
             parser.error("two pictures of one name would become one file in --output; do them one by one")
         os.makedirs(options.output, exist_ok=True)
     code = 0
-    for path, output in zip(options.pictures, outputs):
+    for path, output in zip(pictures, outputs):
         try:
-            kept = ""
-            if os.path.realpath(path) == os.path.realpath(output):
-                kept = replace(path, options.trim)
-            else:
+            done = f"{output}: {SIZE}x{SIZE}"
+            if os.path.realpath(path) != os.path.realpath(output):
                 preprocess(path, output, options.trim)
+            elif preprocess(path, trim=options.trim, keep=True):
+                done += f"; the original is kept as {path}.bak"
+            else:
+                done += " already, left as it is"
         except (InputError, OSError) as error:
             print(f"preprocessing.py: {explain(error)}", file=sys.stderr)
             code = 1
         else:
-            print(f"{output}: {SIZE}x{SIZE}" + (f"; the original is kept as {kept}" if kept else ""))
+            print(done)
     return code
 
 

@@ -151,7 +151,7 @@ def draw(found, window, title, form):
         line = f"trend: mean over {TREND:.0%} of all generations"
         last = f"last value {form.format(trend[-1] if several else means[-1])}"
         if several:
-            axes.plot(generations[shown], trend[shown], color=colour, label=f"{name}{last}")
+            axes.plot(generations[shown], trend[shown], color=colour, label=f" {name}{last}")  # a first _ would hide it
         else:
             title += f": {name}{generations[-1]:,} generations, {last}"
             size = 3 if len(means) > 1000 else 6  # points
@@ -160,7 +160,10 @@ def draw(found, window, title, form):
             axes.plot(generations[shown], trend[shown], color="black", label=line)
     axes.set_title(title, fontsize=10, pad=22 + 14 * (len(found) - 1))  # above the legend
     columns = 1 if several else 2
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.99), ncol=columns, frameon=False, markerscale=2, fontsize=9)
+    legend = axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.99), ncol=columns, frameon=False, markerscale=2,
+                         fontsize=9)  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # a file may be called a$b.log
     axes.set_xlabel("generation")
     axes.set_xlim(0, 1.01 * max(1, *(generations[-1] for generations, _ in found.values())))
     axes.xaxis.set_major_formatter("{x:,.0f}")

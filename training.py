@@ -25,7 +25,7 @@ import cnn
 from backpropagation import PIXEL_SCALE, gradients
 from metadata import open_training
 from model import LARGEST_SUM, OUTPUT_SUM
-from preprocessing import BEND, JITTER, distorted
+from preprocessing import BEND, JITTER, distorted, without_dark_ink
 from support.commandline import Silent, stop_on_signals
 from support.files import InputError
 from support.pictures import find_pictures
@@ -102,6 +102,9 @@ def load_pictures(dataset, labels, screen):
     of_each = {f"{count:,} of each label" for count in counts.values()}
     of_each = of_each if len(of_each) == 1 else [f"{count:,} of {label}" for label, count in counts.items()]
     screen.say(f"{total:,} pictures: {', '.join(of_each)}")
+    wrong = sum(without_dark_ink(pixels) for pixels, _ in pictures)
+    if wrong > total / 2:
+        screen.say(f"{wrong:,} have no dark ink on white, which the network expects; cut them: preprocessing.py --trim")
     return pictures
 
 

@@ -1,7 +1,6 @@
 """How many pictures of a folder does a model get right, and which are mixed up? Is it as sure as it is right?
 
     python -m experiments.evaluate MODEL FOLDER... [--trim] [--vary] [--list] [--calibrate] [--confusion FILE.png]
-                                   [--reliability FILE.png]
 
 FOLDER has the form of dataset/: FOLDER/<label>/img<class>-<number>.png. Dropout is off. --calibrate chooses the output
 sum with which the model is as sure as it is right on these pictures, and writes it into MODEL.
@@ -24,8 +23,6 @@ LOOK_ALIKES = "oO0", "lIi1", "zZ2", "9gq", "sS5"  # nobody can tell them apart i
 BINS = 15  # of equal width, from probability 0 to 1, for the calibration error
 SUMS = [float(f"{total:.3g}") for total in np.geomspace(1, 100_000, 400)]  # --calibrate chooses one of these
 LISTED = 20  # pairs of labels that were mixed up, and wrong pictures
-FEW = 10  # pictures; a bin of fewer is not drawn
-COLOURS = "blue", "darkorange", "green", "purple"
 
 
 class Answers(NamedTuple):
@@ -49,15 +46,14 @@ def main():
     add("--vary", action="store_true", help="jitter and bend each picture, as training does")
     add("--list", action="store_true", help="list the wrong pictures, the surest first")
     add("--confusion", metavar="FILE.png", help="draw which labels were taken for which (matplotlib)")
-    add("--reliability", metavar="FILE.png", help="draw how often it is right against how sure it is (matplotlib)")
     add("--calibrate", action="store_true", help="choose the output sum, and write it into MODEL")
     options = parser.parse_args()
     if len(options.folders) > 1 and (options.confusion or options.calibrate):
         parser.error("--confusion and --calibrate: expected one folder")
 
-    model, found = parts_of(read_model(options.model)), {}
+    model = parts_of(read_model(options.model))
     for folder in options.folders:
-        found[folder] = answers = ask(model, folder, options.trim, options.vary)
+        answers = ask(model, folder, options.trim, options.vary)
         print(f"{options.model} on {folder}{', trimmed' if options.trim else ''}, without dropout")
         report(model, answers)
         if options.list:
@@ -66,8 +62,6 @@ def main():
                       f"{model.labels[answers.best[index]]}, {answers.confidence[index]:.1%}")  # fmt: skip
     if options.confusion:
         save_figure(draw_confusion(folder, model.labels, counts_of(model, answers)), options.confusion)
-    if options.reliability:
-        save_figure(draw_reliability(found), options.reliability)
     if options.calibrate:
         calibrate(options.model, model, answers)
 
@@ -122,18 +116,10 @@ def mixed_up(labels, counts):
     return ", ".join(f"{labels[b]} and {labels[a]} {-times:,}" for times, b, a in pairs[:LISTED]) or "none"
 
 
-def bins_of(confidence, right):
-    """Return for each bin with pictures: their number, their mean confidence, and the share that is right."""
-    weights = None, confidence, right.astype(float)
-    counts, sure, correct = (np.histogram(confidence, BINS, (0, 1), weights=values)[0] for values in weights)
-    held = counts > 0
-    return counts[held], sure[held] / counts[held], correct[held] / counts[held]
-
-
 def calibration_error(confidence, right):
     """Return the expected calibration error: the mean distance of a bin's confidence from its share that is right."""
-    counts, sure, correct = bins_of(confidence, right)
-    return (counts * np.abs(sure - correct)).sum() / counts.sum()
+    sums = [np.histogram(confidence, BINS, (0, 1), weights=values)[0] for values in (confidence, right.astype(float))]
+    return np.abs(sums[0] - sums[1]).sum() / len(right)
 
 
 def calibrate(path, model, answers):
@@ -167,26 +153,9 @@ def draw_confusion(name, labels, counts):
         axis.set_ticks(np.arange(len(shown)) + 0.5, shown, size=8, parse_math=False)
     axes.tick_params(length=0, labeltop=True, labelright=True)
     axes.set(xlabel="answer", ylabel="true label", ylim=(len(present), 0))
-    axes.set_title(f"{name}: right {share(counts[range(len(present)), present].sum(), counts.sum())}", size=10)
-    return figure
-
-
-def draw_reliability(found):
-    """Return a matplotlib figure: how often the model is right, against its confidence. found: {folder: Answers}."""
-    figure = new_figure(6.3, 4.6)
-    axes = figure.add_axes((0.1, 0.11, 0.86, 0.8))
-    axes.plot((0, 100), (0, 100), color="0.7", label="as sure as it is right")
-    for number, (name, answers) in enumerate(found.items()):
-        counts, sure, correct = bins_of(answers.confidence, answers.right)
-        error, colour = calibration_error(answers.confidence, answers.right), COLOURS[number % len(COLOURS)]
-        counts, sure, correct = (values[counts >= FEW] for values in (counts, sure, correct))
-        axes.plot(100 * sure, 100 * correct, "o-", color=colour, label=f"{name}: calibration error {error:.1%}")
-        for count, x, y in zip(counts, 100 * sure, 100 * correct):
-            axes.annotate(f"{count:,.0f}", (x, y), (5, -9), textcoords="offset points", size=7, color=colour)
-    axes.set(xlabel="probability of the answer (%)", ylabel="right (%)", xlim=(0, 107), ylim=(-5, 105))
-    axes.set_title(f"bins of {FEW} pictures or more, with their numbers", size=10)
-    axes.legend(loc="upper left", frameon=False)
-    axes.grid(color="0.9")
+    axes.set_title(
+        f"{name}: right {share(counts[range(len(present)), present].sum(), counts.sum())}", size=10, parse_math=False
+    )
     return figure
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import glob
 import io
 import os
 import shlex
@@ -43,6 +44,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         self.exit(2, f"{script_name()}: {' '.join(str(message).split())}; see {self.prog} --help\n")
+
+
+def expanded(paths):
+    """Return paths with * and ? replaced by the files that fit, as most shells do before they start a script."""
+    return [name for path in paths for name in (not os.path.lexists(path) and sorted(glob.glob(path))) or [path]]
 
 
 def explain(error):

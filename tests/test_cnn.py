@@ -150,7 +150,7 @@ def test_the_command(run_script, tmp_path):
     assert done.returncode == 1
     assert done.stdout.splitlines() == [f"{PICTURE}: 0, 99.6%", f"{tmp_path}/empty.png: blank, there is nothing to see"]
     lines = done.stderr.splitlines()
-    assert "text.png: expected a picture that Pillow can read" in lines[0]
+    assert "text.png: expected a picture, found something that Pillow cannot read" in lines[0]
     assert "absent.png: No such file" in lines[1]
     assert len(lines) == 2
 
@@ -167,6 +167,17 @@ def test_a_photo_without_trim_gets_a_hint(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["cnn.py", str(PICTURE), *digits])
     cnn.main()
     assert "need --trim" not in capsys.readouterr().out
+
+
+def test_ink_that_is_not_dark_gets_a_hint_on_stderr(tmp_path, run_script):
+    picture = Image.new("RGB", (28, 28), "white")
+    picture.paste("red", (12, 4, 16, 24))
+    picture.save(tmp_path / "red.png")
+    digits = "--model", ROOT / "models" / "digits.doc"
+    done = run_script("cnn.py", "red.png", *digits, cwd=tmp_path)
+    assert re.fullmatch(r"red\.png: \d, \d+\.\d%\n", done.stdout)
+    assert done.stderr == "red.png: no dark ink on white, which the network expects; use --trim\n"
+    assert run_script("cnn.py", "red.png", *digits, "--trim", cwd=tmp_path).stderr == ""
 
 
 def test_ink_that_is_doubtful_is_said_with_the_command_that_shows_it(tmp_path, run_script):

@@ -1,7 +1,6 @@
 """demo.py: its answers, hostile requests at both servers, how a training is followed, and the command."""
 
 import contextlib
-import gzip
 import io
 import json
 import os
@@ -11,6 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 import zlib
 from wsgiref.util import setup_testing_defaults
 
@@ -19,12 +19,12 @@ import pytest
 from conftest import INSTALL, ROOT
 from PIL import Image, ImageDraw
 
-import backpropagation
 import cnn
 import demo
 import metadata
 import model
 import preprocessing
+import training
 
 PAPER = ROOT / "models" / "paper.doc"
 SERVERS = ["waitress", "wsgiref"]
@@ -96,14 +96,6 @@ def test_a_picture_is_answered_with_its_label_and_every_probability(app, label, 
     assert content == expected
 
 
-def test_an_answer_is_compressed_for_who_can_read_that(app):
-    plain, compressed = (ask(app, "/", HTTP_ACCEPT_ENCODING=kinds) for kinds in ("", "gzip, br"))
-    assert "Content-Encoding" not in plain[1]
-    assert compressed[1]["Content-Encoding"] == "gzip"
-    assert gzip.decompress(compressed[2]) == plain[2]
-    assert int(compressed[1]["Content-Length"]) == len(compressed[2]) < len(plain[2])
-
-
 def numbers(text):
     return np.frombuffer(demo.base64.b64decode(text), "<f4")
 
@@ -114,13 +106,34 @@ def test_inside_it_shows_every_step_with_its_numbers(app):
     step, parts = cnn.forward(pixels, model.read_model(PAPER)), model.parts_of(model.read_model(PAPER))
     for name in ("pixels", "maps_1", "pooled_1", "maps_2", "pooled_2"):
         assert (numbers(inside[name]) == getattr(step, name).ravel()).all()
-    gradient = backpropagation.gradient_of_pixels(step, parts, [1, 0])
-    np.testing.assert_allclose(numbers(inside["speaks"]), ((255 - 2.0 * pixels) * gradient).ravel(), rtol=1e-6)
     for name in ("kernels_1", "kernels_2", "weights"):
         np.testing.assert_allclose(numbers(inside[name]), getattr(parts, name).ravel(), rtol=1e-6)
     assert [inside[name] for name in ("sums", "outputs", "scaled")] == [step.sums, step.outputs, step.scaled]
     assert (inside["labels"], inside["output_sum"]) == (["0", "1"], parts.output_sum)
     assert inside["softmax"] == step.softmax.tolist()
+
+
+@pytest.mark.parametrize("name", ["paper.doc", "digits.doc"])
+def test_what_each_block_would_change_is_what_inverting_it_changes(tmp_path, name):
+    path = ROOT / "models" / name
+    app = demo.make_application(str(path), str(tmp_path / "metadata.doc"), "127.0.0.1")
+    parts = model.parts_of(model.read_model(path))
+    plain = ask(app, "/classify?blocks=1", ONE)[2]
+    pixels = np.asarray(preprocessing.fit(drawing("1"), trim=True)).max(axis=2)
+    assert len(plain["blocks"]) == 256
+    clear = [block for block, (_, _, share) in enumerate(plain["blocks"])
+             if abs(share - plain["probabilities"][plain["label"]]) > 0.001]  # fmt: skip
+    assert len(clear) > 5
+    for block, (label, best, share) in enumerate(plain["blocks"]):
+        changed, row, column = pixels.copy(), 2 * (block // 16), 2 * (block % 16)
+        changed[row : row + 2, column : column + 2] = 255 - changed[row : row + 2, column : column + 2]
+        softmax = cnn.cnn(changed, parts)
+        assert (label, best) == (parts.labels[softmax.argmax()], softmax.max())
+        assert share == softmax[parts.labels.index(plain["label"])]
+    flipped = ask(app, f"/classify?flip={clear[0]},{clear[1]}", ONE)[2]["probabilities"]
+    back = ask(app, f"/classify?flip={clear[0]},{clear[0]}", ONE)[2]["probabilities"]
+    assert back == plain["probabilities"] != flipped
+    assert ask(app, "/classify?flip=x", ONE)[0] == 400
 
 
 def test_a_picture_without_ink_is_answered_and_called_blank(app):
@@ -199,19 +212,6 @@ def test_a_page_fetches_nothing_from_elsewhere_and_lets_nothing_else_run(app, pa
     assert b"://" not in content and b"style=" not in content and not re.search(rb"\bon\w+=", content)
 
 
-def test_every_answer_says_that_it_is_not_to_be_kept_or_guessed_at(app):
-    for _, headers, _ in (ask(app), ask(app, "/nothing"), ask(app, "/classify", ZERO), ask(app, "/classify", b"x")):
-        assert headers["Cache-Control"] == "no-store"
-        assert headers["X-Content-Type-Options"] == "nosniff"
-        assert not [name for name in headers if name.lower().startswith("access-control")]
-
-
-def test_head_is_get_without_the_content(app):
-    status, headers, content = ask(app, method="HEAD")
-    assert (status, content) == (200, b"")
-    assert int(headers["Content-Length"]) == len(ask(app)[2])
-
-
 BODIES = {
     "nothing": (415, b""),
     "text": (415, b"hello"),
@@ -247,7 +247,6 @@ def test_a_damaged_picture_is_answered_or_refused(app, damage):
     [
         *((404, path, {}) for path in ("/demo.py", "/model.doc", "/../model.doc", "/pages/draw.html", "/classify/")),
         (405, "/classify", {}), (405, "/classify", {"method": "PUT"}), (405, "/", {"method": "POST"}),
-        (400, "/progress?after=-1", {}), (400, "/progress?after=x", {}),
         (411, "/classify", {"body": b"", "CONTENT_LENGTH": None}),
         (411, "/classify", {"body": ONE, "HTTP_TRANSFER_ENCODING": "gzip"}),
         *((400, "/classify", {"body": ONE, "CONTENT_LENGTH": text})
@@ -282,17 +281,18 @@ def test_a_mistake_of_ours_is_one_line_and_no_more(app, monkeypatch, capsys):
 # The training that goes on
 
 
-def write_log(path, generations, started=1.0, first=1):
-    """A log of ours, whose odd generations are right; what was at `path` is another one's."""
+def write_log(path, generations, started=1.0, labels=("0", "1")):
+    """A log of ours, whose odd generations are right; what was at `path` is another one's. It stays open."""
     metadata.start_log(path, started)
-    log = metadata.Log(path)
-    append(log, first, generations)
+    log = metadata.Log(path, labels)
+    append(log, 1, generations)
     return log
 
 
 def append(log, first, last):
     for number in range(first, last + 1):
-        log.append(number, "1", 1 / number, 0.5, "1" if number % 2 else "0")
+        softmax = np.array([0.5, 0.6] if number % 2 else [0.5, 0.4])
+        log.append(number, cnn.Trained(1 / number, np.array([0, 1]), softmax, None))
     log.flush(last)
 
 
@@ -302,50 +302,48 @@ def files(tmp_path):
 
 
 def test_where_there_is_no_training_it_says_what_to_type(files):
-    assert list(demo.Training(*files).progress()) == ["type"]
-    assert demo.Training("metadata.doc", "model.doc").start.endswith("controller.py")
-    assert demo.Training(*files).start.endswith(f"controller.py --metadata {files[0]} --model {files[1]}")
-    assert demo.Training(*files).resume.endswith(f"controller.py --metadata {files[0]} --resume")
+    found = demo.progress(*files)
+    assert set(found) == {"start", "resume", "model"}
+    assert (found["resume"], found["model"]) == (None, None)
+    assert found["start"].endswith(f"controller.py --metadata {files[0]} --model {files[1]}")
+    assert demo.progress("metadata.doc", "model.doc")["start"].endswith("controller.py")
 
 
-def test_a_training_is_followed_dot_by_dot(files):
-    training = demo.Training(*files)
-    with contextlib.closing(write_log(files[0], 205)) as log:
-        found = training.progress()
-        assert (found["generation"], found["step"], found["rate"], found["started"]) == (205, 10, None, 1.0)
-        assert [dot[0] for dot in found["dots"]] == list(range(10, 201, 10))
+def test_a_training_is_followed_and_a_new_one_is_seen(files):
+    with contextlib.closing(write_log(files[0], 1205)) as log:
+        found = demo.progress(*files)
+        assert (found["generation"], found["started"], found["settings"]) == (1205, 1.0, {})
+        assert 200 < len(found["dots"]) <= demo.DOTS
+        assert found["dots"][-1][0] == 1205
         for generation, error, right in found["dots"]:
             before = range(max(1, generation - 99), generation + 1)
-            assert error == pytest.approx(np.mean([1 / number for number in before]), abs=1e-4)
-            assert right == 50
-        assert found["recent"] == [pytest.approx(np.mean([1 / number for number in range(106, 206)])), 50, 100]
-        assert [row[0] for row in found["rows"]] == list(range(198, 206))
-        assert training.progress(200)["dots"] == []
-        append(log, 206, 220)
-        found = training.progress(200)
-        assert [dot[0] for dot in found["dots"]] == [210, 220]
-        assert found["rate"] > 0
-
-
-def test_a_new_training_is_seen_and_so_is_one_that_dropped_rows(files):
-    training = demo.Training(*files)
-    write_log(files[0], 500).close()
-    first = training.progress()
+            assert error == pytest.approx(np.mean([1 / number for number in before]))
+            assert right == pytest.approx(100 * np.mean([number % 2 for number in before]))
+        assert found["recent"] == [pytest.approx(np.mean([1 / number for number in range(1106, 1206)])), 50, 100]
+        assert [row[0] for row in found["rows"]] == list(range(1198, 1206))
+        assert [row[-1] for row in found["rows"]] == [False, True] * 4
+        append(log, 1206, 1220)
+        assert demo.progress(*files)["generation"] == 1220
     write_log(files[0], 300, started=2.0).close()
-    second = training.progress(500)
-    assert (second["generation"], second["begun"] != first["begun"], second["dots"]) == (300, True, [])
-    log = metadata.Log(files[0], 100)
-    append(log, 101, 120)
-    log.close()
-    third = training.progress()
-    assert (third["generation"], len(third["dots"]), third["begun"] != second["begun"]) == (120, 12, True)
+    found = demo.progress(*files)
+    assert (found["generation"], found["started"], found["dots"][-1][0]) == (300, 2.0, 300)
+
+
+def test_resume_is_offered_only_where_it_works(files, dataset, tmp_path):
+    training.train(5e-9, 50, *files[::-1], dataset=dataset, seed=1)
+    found = demo.progress(*files)
+    assert found["resume"].endswith(f"controller.py --metadata {files[0]} --resume")
+    assert found["settings"]["seed"] == 1
+    write_log(files[0], 40).close()  # another training's log, as `git checkout metadata.doc` brings it back
+    found = demo.progress(*files)
+    assert (found["resume"], found["settings"]) == (None, {})
 
 
 def test_a_log_that_is_none_is_said(app, tmp_path):
     (tmp_path / "metadata.doc").write_text("1\n2\n\n\nx y z\n")
     for _ in range(2):
-        status, _, content = ask(app, "/progress?after=0")
-        assert (status, "line 5: expected generation" in content["error"]) == (503, True)
+        status, _, content = ask(app, "/progress")
+        assert (status, "expected a line for each generation" in content["error"]) == (503, True)
 
 
 @pytest.mark.parametrize("name", ["metadata.doc", "model.doc"])
@@ -362,31 +360,16 @@ def test_a_pipe_or_folder_in_a_files_place_is_not_waited_for(tmp_path, name):
             (tmp_path / name).rmdir()
 
 
-def test_a_long_log_is_read_in_several_answers(files, monkeypatch):
-    with open(files[0], "w", encoding="utf-8") as file:
-        file.write(metadata.HEADER.format(1.0, 90_000) + "".join(f"{n} 0 0.5 0.5 0\n" for n in range(1, 90_001)))
-    monkeypatch.setattr(demo, "READING", 0)
-    training, read = demo.Training(*files), []
-    while not read or read[-1] < 1:
-        found = training.progress()
-        read.append(found["read"])
-    assert len(read) >= 3
-    assert read == sorted(read)
-    assert (found["generation"], found["dots"][-1]) == (90_000, (90_000, 0.5, 100.0))
-    assert (found["step"], len(found["dots"])) == (80, 1125)  # a long log has dots farther apart
-
-
 def test_kernels_and_weights_are_sent_when_they_change(app, files, rng):
     answer = ask(app, "/classify?inside=1", ZERO)[2]["inside"]
-    again = ask(app, f"/classify?inside=1&known={answer['mark']}", ZERO)[2]["inside"]
+    again = ask(app, f"/classify?inside=1&known={answer['version']}", ZERO)[2]["inside"]
     assert "weights" in answer
     assert not {"kernels_1", "kernels_2", "weights"} & set(again)
     model.write_model(model.start_model("01", rng, train_kernels=True, kernels=(3, 4)), files[1])
     write_log(files[0], 20).close()
-    training = demo.Training(*files)
-    found = training.progress()["model"]
+    found = demo.progress(*files)["model"]
     assert (found["labels"], len(numbers(found["weights"]))) == (["0", "1"], 2 * 101)
-    assert training.progress(known=found["mark"])["model"] == {"mark": found["mark"]}
+    assert demo.progress(*files, found["version"])["model"] == {"version": found["version"]}
 
 
 # Both servers
@@ -465,6 +448,30 @@ def test_a_wrong_request_is_refused_and_the_next_served(served, lines):
     assert b" 200 OK" not in answer
     assert b"Traceback" not in answer
     assert b" 200 OK" in send(served, head(served))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("request_first", [True, False])
+def test_the_last_of_a_class_of_30_does_not_wait(tmp_path, request_first):
+    """30 browsers keep six connections each, or 300 connections say nothing: the page and an answer come at once."""
+    process, port = start_demo(tmp_path, "waitress", "--model", str(PAPER))
+    kept = []
+    try:
+        for _ in range(180 if request_first else 300):
+            kept.append(socket.create_connection(("127.0.0.1", port), timeout=30))
+            if request_first:
+                kept[-1].sendall(head(port))
+                assert kept[-1].recv(65536)
+        question = head(port, "POST /classify HTTP/1.1", f"Content-Length: {len(ONE)}") + ONE
+        for limit, data in ((2, head(port)), (1, question)):
+            begun = time.monotonic()
+            assert b" 200 OK" in send(port, data)
+            assert time.monotonic() - begun < limit
+    finally:
+        for connection in kept:
+            connection.close()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
 
 
 # The command

@@ -1,7 +1,5 @@
 """metadata.py: the form of the log, the authors' logs, and what is refused."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 
@@ -131,7 +129,7 @@ def test_a_last_line_that_was_cut_off_is_left_out(tmp_path, cut):
     assert metadata.read_metadata(path).tolist() == ROWS[:2]
 
 
-@pytest.mark.parametrize("content", ["", "started\n", "started 1.0\ngeneration 0\n\n\n"])
+@pytest.mark.parametrize("content", ["started\n", "started 1.0\ngeneration 0\n\n\n"])
 def test_a_log_without_rows(tmp_path, content):
     (tmp_path / "metadata.doc").write_text(content)
     assert len(metadata.read_metadata(tmp_path / "metadata.doc")) == 0
@@ -149,28 +147,31 @@ def test_anything_else_is_refused_with_its_line(tmp_path, line):
         metadata.read_metadata(path)
 
 
-def test_a_line_that_ends_while_the_log_is_read_is_read_whole(tmp_path):
-    path = tmp_path / "metadata.doc"
-    write_log(path, ROWS)
-    with open(path, "ab", buffering=0) as file:
-        file.write(b"4 0 0.5")
-        blocks = metadata.Follower(path).blocks()
-        found = [next(blocks), next(blocks)]
-        file.write(b" 0.5 0\n5 0 0.5 0.5 0\n")
-        found += blocks
-    assert np.concatenate(found)["generation"].tolist() == [1, 2, 3, 4, 5]
+def test_an_empty_file_is_called_empty(tmp_path):
+    (tmp_path / "metadata.doc").touch()
+    with pytest.raises(InputError, match=r"metadata\.doc: the file is empty, expected a log"):
+        metadata.read_metadata(tmp_path / "metadata.doc")
 
 
-def test_a_line_without_an_end_is_not_read_to_its_end(tmp_path, monkeypatch):
+@pytest.mark.parametrize("count", [0, 1, 3, 50, 5000])
+def test_windows_of_a_log_are_the_rows_before_evenly_spread_places(tmp_path, count):
     path = tmp_path / "metadata.doc"
-    write_log(path, ROWS)
+    write_log(path, [(number, "1", number / 7, 0.5, "0") for number in range(1, count + 1)])
     with open(path, "ab") as file:
-        file.write(bytes(5_000_000))
-    monkeypatch.setattr(metadata, "BLOCK", 1000)
-    follower = metadata.Follower(path)
-    tracemalloc.start()
-    for rows in (3, 0):
-        assert sum(map(len, follower.blocks())) == rows
-    assert metadata.read_header(path) == (1488888888.25, 3)
-    assert tracemalloc.get_traced_memory()[1] < 1_000_000
-    tracemalloc.stop()
+        file.write(b"9999 1 0.")  # being written
+    whole = metadata.read_metadata(path)
+    windows = metadata.read_windows(path, 20, 10)
+    assert min(1, count) <= len(windows) <= 20
+    for window in windows:
+        end = window["generation"][-1]
+        assert window.tolist() == whole[max(0, end - 10) : end].tolist()
+    ends = [window["generation"][-1] for window in windows]
+    assert ends == sorted(ends)
+    if count == 5000:
+        assert ends[-1] == 5000
+        assert np.abs(np.diff(ends) - 250).max() < 30
+
+
+def test_windows_of_the_authors_log(tmp_path):
+    (tmp_path / "metadata.doc").write_text("1\n2\n\n\n0 0 0.30103 0.5\n1 1 0.25 0.4377\n")
+    assert metadata.read_windows(tmp_path / "metadata.doc", 1, 10)[0].tolist()[1] == (1, "1", 0.25, 0.4377, "")

@@ -110,9 +110,9 @@ def test_several_logs_are_compared_in_one_graph(tmp_path, rows, run_script):
     assert all(f"{log}: {count} generations" in done.stdout for log, count in zip(logs, (250, 200)))
     orange = (np.abs(pixels(tmp_path / "cross_entropy.png") - (255, 140, 0)).max(axis=2) < 20).sum()
     assert orange > 300  # the second line
-    found = {name: (np.arange(1, 251), np.full(250, 0.5)) for name in ("a.log: ", "b.log: ")}
+    found = {name: (np.arange(1, 251), np.full(250, 0.5)) for name in ("_a$b$.log: ", "b.log: ")}
     axes = results.draw_right(found, 100).axes[0]
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [f"{name}last value 50.0%" for name in found]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [f" {name}last value 50.0%" for name in found]
     assert axes.get_title() == "Right, mean over 5% of all generations"
 
 

@@ -110,12 +110,28 @@ def test_the_number_of_pictures_is_said_and_no_file_is_passed_over_in_silence(da
 
 
 def test_jitter_turns_by_at_most_12_degrees_and_reaches_it(dataset, tmp_path, monkeypatch):
-    seen = []
-    monkeypatch.setattr(preprocessing, "distort", lambda picture, *how: seen.append(how) or picture)
+    seen, real = [], preprocessing.old_places
+    monkeypatch.setattr(preprocessing, "old_places", lambda *how: seen.append(how) or real(*how))
     train(tmp_path, dataset, 2000, jitter=True)
-    limits = np.abs(np.array(seen) - (0, 0, 1, 1, 0, 0)).max(axis=0)
-    np.testing.assert_allclose(limits, (12, 0.25, 0.2, 0.2, 1, 1), rtol=0.01)
-    assert (limits <= (12, 0.25, 0.2, 0.2, 1, 1)).all()
+    limits = np.abs(np.array(seen) - (0, 0, 1, 1)).max(axis=0)
+    np.testing.assert_allclose(limits, (12, 0.25, 0.2, 0.2), rtol=0.01)
+    assert (limits <= (12, 0.25, 0.2, 0.2)).all()
+
+
+def test_jitter_shifts_by_at_most_a_pixel_and_bending_moves_points_by_1_3(monkeypatch, rng):
+    meshes, dots = [], np.full((32, 32), 255, np.uint8)
+    monkeypatch.setattr(
+        Image.Image, "transform", lambda image, size, method, mesh, *_, **__: meshes.append(mesh) or image
+    )
+    for how in ((True, False), (False, True)):
+        for _ in range(500):
+            preprocessing.distorted(dots, rng, *how)
+    middles = np.array([mesh[10][1][:2] for mesh in meshes])  # where the middle point of the grid was
+    shifts, moves = middles[:500] - 16, middles[500:] - 16
+    assert 0.9 < np.abs(shifts).max() < 1.6  # a pixel, turned, slanted and stretched
+    moved = moves[np.any(moves != 0, axis=1)]
+    assert len(moved) == pytest.approx(350, abs=35)
+    assert moved.std() == pytest.approx(1.3, rel=0.1)
 
 
 def test_bend_bends_seven_of_ten_pictures_a_little(dataset, tmp_path, monkeypatch):
