@@ -152,7 +152,7 @@ def test_landscape_draws_the_ways_of_real_trainings(dataset, monkeypatch, capsys
     assert re.search(r"^\| two \| [\d.]+ \| [\d.]+ \| \d+%, \d+% \| ", capsys.readouterr().out, re.MULTILINE)
     assert (dataset.parent / "m.png").read_bytes().startswith(b"\x89PNG")
 
-    (far, _), (close, last) = (landscape.two_ways(settings, apart) for apart in (1, 0.05))
+    (far, _), (close, last) = (landscape.two_ways(settings, apart, (1, 2)) for apart in (1, 0.05))
     np.testing.assert_allclose(close[1, 0] - close[0, 0], 0.05 * (far[1, 0] - far[0, 0]), atol=1e-6)
     alone = training.train(**settings, model_file="a.doc", metadata_file="a.log", seed=1)
     np.testing.assert_array_equal(landscape.line_of(alone), close[0, -1])
