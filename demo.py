@@ -49,9 +49,8 @@ BLOCKS = preprocessing.SIZE // SIDE  # in a row of the picture
 DOTS, WINDOW, SHOWN = 300, 100, 8  # dots in a graph at most, generations that a dot averages, rows of the log
 CONNECTIONS = 1_000  # at once: a class of 30 keeps up to 180 open
 MODEL, METADATA = "model.doc", "metadata.doc"
-WORTH_WATCHING = "--train-kernels --kernels 6 6 --jitter --alpha 0.0001 --generations 1000000 --labels".split() + [
-    *"0123456789"
-]
+WORTH_WATCHING = ("--train-kernels", "--kernels", "6", "6", "--jitter", "--alpha", "0.0001",
+                  "--generations", "1000000", "--labels", *"0123456789")  # fmt: skip
 
 TITLES = {"digits.doc": "digits", "characters.doc": "letters and digits", "shipped.doc": "0 and 1, as in the paper",
           "paper.doc": "0 and 1, the paper's own weights", MODEL: "model.doc, trained here"}  # fmt: skip
