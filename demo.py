@@ -20,6 +20,7 @@ import logging
 import os
 import socket
 import sys
+import threading
 import warnings
 from http import HTTPStatus
 from pathlib import Path
@@ -49,6 +50,7 @@ BLOCKS = preprocessing.SIZE // SIDE  # in a row of the picture
 DOTS, WINDOW, SHOWN = 300, 100, 8  # dots in a graph at most, generations that a dot averages, rows of the log
 CONNECTIONS = 1_000  # at once: a class of 30 keeps up to 180 open
 MODEL, METADATA = "model.doc", "metadata.doc"
+LOOKING = threading.Lock()  # what thirty phones ask at once is looked up once
 WORTH_WATCHING = ("--train-kernels", "--kernels", "6", "6", "--jitter", "--alpha", "0.0001",
                   "--generations", "1000000", "--labels", *"0123456789")  # fmt: skip
 
@@ -212,7 +214,7 @@ def progress(metadata_file, model_file, known=None):
         parts = read_once(model_file, version)
         news = weights_of(parts) if known not in (None, version) else {}
         answer["model"] = {"name": os.path.basename(model_file), "version": version, "labels": parts.labels, **news}
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError), LOOKING:
         answer.update(look_at(metadata_file, version_of(metadata_file)))
         answer["resume"] = command(ours("controller.py"), *named, "--resume") if answer["settings"] else None
     return answer
