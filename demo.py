@@ -20,6 +20,7 @@ import logging
 import os
 import socket
 import sys
+import threading
 import warnings
 from http import HTTPStatus
 from pathlib import Path
@@ -49,6 +50,9 @@ BLOCKS = preprocessing.SIZE // SIDE  # in a row of the picture
 DOTS, WINDOW, SHOWN = 300, 100, 8  # dots in a graph at most, generations that a dot averages, rows of the log
 CONNECTIONS = 1_000  # at once: a class of 30 keeps up to 180 open
 MODEL, METADATA = "model.doc", "metadata.doc"
+LOOKING = threading.Lock()  # what thirty phones ask at once is looked up once
+WORTH_WATCHING = ("--train-kernels", "--kernels", "6", "6", "--jitter", "--alpha", "0.0001",
+                  "--generations", "1000000", "--labels", *"0123456789")  # fmt: skip
 
 TITLES = {"digits.doc": "digits", "characters.doc": "letters and digits", "shipped.doc": "0 and 1, as in the paper",
           "paper.doc": "0 and 1, the paper's own weights", MODEL: "model.doc, trained here"}  # fmt: skip
@@ -199,23 +203,20 @@ def in_base64(values):
 def progress(metadata_file, model_file, known=None):
     """Return what GET /progress answers (pages/training.js): how far the training of a log is, and its model.
 
-    known: the version of the model that the page has; the numbers of another one are sent. `resume` is the command that
-    continues the training, None where that would fail.
+    known: the version of the model that the page has; the numbers of another one are sent. `start` is the command of a
+    training that is worth watching, `resume` the command that continues this one, None where that would fail.
     """
     named = [] if metadata_file == METADATA else ["--metadata", metadata_file]
     others = [] if model_file == MODEL else ["--model", model_file]
-    answer = {"start": command(ours("controller.py"), *named, *others), "resume": None, "model": None}
-    try:
-        answer.update(look_at(metadata_file, version_of(metadata_file)))
-    except FileNotFoundError:
-        return answer
-    if answer["settings"]:
-        answer["resume"] = command(ours("controller.py"), *named, "--resume")
-    with contextlib.suppress(InputError, OSError):
+    answer = {"start": command(ours("controller.py"), *WORTH_WATCHING, *named, *others), "resume": None, "model": None}
+    with contextlib.suppress(InputError, OSError):  # there is no model yet, or it is broken
         version = version_of(model_file)
         parts = read_once(model_file, version)
-        news = {"labels": list(parts.labels), **weights_of(parts)} if version != known else {}
-        answer["model"] = {"version": version, **news}
+        news = weights_of(parts) if known not in (None, version) else {}
+        answer["model"] = {"name": os.path.basename(model_file), "version": version, "labels": parts.labels, **news}
+    with contextlib.suppress(FileNotFoundError), LOOKING:
+        answer.update(look_at(metadata_file, version_of(metadata_file)))
+        answer["resume"] = command(ours("controller.py"), *named, "--resume") if answer["settings"] else None
     return answer
 
 

@@ -46,7 +46,30 @@ function paintMaps(canvas, values, size, across, low, high) {
 
 const getJson = address => fetch(address).then(reply => reply.json()).catch(() => null);  // null: no server, or no answer
 
-function remember(name, value) {  // while the tab is open, unless the browser keeps nothing
-  try { sessionStorage.setItem(name, value); } catch { /* cookies are blocked */ }
+// What the tab remembers. Where storage is blocked, it throws, and nothing is remembered.
+function recall(name) { try { return JSON.parse(sessionStorage.getItem(name)); } catch { return null; } }
+function remember(name, value) { try { sessionStorage.setItem(name, JSON.stringify(value)); } catch { /* blocked, or full */ } }
+
+function trace(context, points, width) {  // a stroke: curves from halfway to halfway between its points
+  Object.assign(context, {strokeStyle: "black", lineWidth: width, lineCap: "round", lineJoin: "round"});
+  context.beginPath();
+  context.moveTo(...points[0]);
+  points.forEach((point, i) => {
+    const next = points[i + 1] || point;
+    context.quadraticCurveTo(...point, (point[0] + next[0]) / 2 + 0.01, (point[1] + next[1]) / 2);
+  });
+  context.stroke();
 }
-function recall(name) { try { return sessionStorage.getItem(name); } catch { return null; } }
+
+function enlarge(strokes, pen) {  // strokes on a canvas as the server wants them: as large as it scales ink to, with one pen
+  const canvas = make("canvas", {width: 256, height: 256}), context = canvas.getContext("2d"), points = strokes.flat();
+  context.fillStyle = "white";
+  context.fillRect(0, 0, 256, 256);
+  const [left, top, right, bottom] = [Math.min, Math.max].flatMap(
+    outer => [0, 1].map(axis => points.reduce((found, point) => outer(found, point[axis]), points[0][axis])));
+  const width = 24, scale = (192 - width) / Math.max(right - left, bottom - top, pen / 3);  // 8 pixels for each of the network's
+  canvas.place = [scale, (256 - scale * (left + right)) / 2, (256 - scale * (top + bottom)) / 2];
+  context.setTransform(scale, 0, 0, scale, ...canvas.place.slice(1));
+  for (const stroke of strokes) trace(context, stroke, width / scale);
+  return canvas;
+}

@@ -1,35 +1,56 @@
-// The page that follows a training: what GET /progress answers, as figures, graphs and weights.
+// The page that follows a training: what GET /progress answers, as figures and graphs, and what the network makes of your own
+// character while it learns.
 "use strict";
-const EVERY = 1500;  // milliseconds between two looks at the log
-const RUNNING = 5;  // seconds: a training writes about once a second
+const EVERY = 1000, SLOWEST = 10_000;  // milliseconds between two looks; where the server is busy, up to the second
+const STILL = 5000, KEPT = 20_000;  // milliseconds: a log that did not grow so long stands still; how long a look is kept
 const TREND = 0.05;  // the share of all generations that the trend line averages
-let begun = null, step = null, dots = [], model = {};  // the training at hand, and its dots: [generation, cross entropy, percent right]
+const POINTS = 600, LINES = 10;  // in the graph of your own character, at most
+const board = $("board"), SIDE = board.width, PEN = SIDE * 3 / 32;
+let looks = [];  // the last ones: {time, generation, started}
+let dots = [];  // [generation, cross entropy, percent right]
+let model = {};  // the one that is trained: {name, version, labels, kernels_1, kernels_2, weights}
+let strokes = (recall("strokes") ?? []).map(mark => mark.points);  // what is drawn, [[x, y], ...] each
+let stroke = null;  // the one that is being drawn
+let curve = recall("curve");  // the answers since then: {of: drawing and training, labels, points: [[generation, shares], ...]}
+let asked = null;  // the drawing and the version of the model that the last answer is of
 
 async function look() {
-  let reading = false;
+  let pause = EVERY;
   if (!document.hidden) {
-    const found = await getJson(`progress?after=${dots.at(-1)?.[0] ?? 0}&known=${model.mark ?? ""}`);
-    if (found?.begun && (found.begun !== begun || found.step !== step)) {  // a new one, or its dots lie wider apart
-      const whole = dots.length === 0;
-      [begun, step, dots] = [found.begun, found.step, []];
-      if (!whole) return look();
+    const begun = performance.now(), found = await getJson(`progress?known=${model.version ?? "none"}`);
+    note(found);
+    if (found?.model) {
+      model = {...model, ...found.model};
+      if (found.model.weights) showModel();
     }
-    show(found);
-    reading = found?.read < 0.999;
+    await question();
+    pause = Math.min(SLOWEST, Math.max(EVERY, 4 * (performance.now() - begun)));  // most of the time the server is free for others
+    show(found, pause);
   }
-  setTimeout(look, reading ? 0 : EVERY);
+  setTimeout(look, pause);
 }
 
-function show(found) {
-  const known = Boolean(found?.begun && found.rows.length);
+function note(found) {  // forgets the looks at another training
+  if (!found?.log) return looks = [];
+  const {started, generation} = found, time = performance.now(), last = looks.at(-1);
+  if (last && (last.started !== started || last.generation > generation)) looks = [];
+  looks = [...looks.filter(look => look.time > time - KEPT), {time, generation, started}];
+}
+
+function pace() {  // generations a second; 0 if the log does not grow, null if it is too early to say
+  const last = looks.at(-1), before = looks.findLast(look => look.time <= last.time - STILL), first = looks[0];
+  if (last.generation > (before ?? first).generation) return (last.generation - first.generation) / (last.time - first.time) * 1000;
+  return before ? 0 : null;
+}
+
+function show(found, pause) {
+  const known = Boolean(found?.rows?.length);
   for (const element of document.querySelectorAll(".known")) element.hidden = !known;
   for (const element of document.querySelectorAll(".model")) element.hidden = !found?.model;
   $("facts").hidden = $("settings").hidden = !known;
-  state(found);
-  if (!found?.begun) [begun, dots] = [null, []];
-  if (found?.model?.weights) showModel(model = found.model);
+  state(found, pause);
   if (!known) return $("done").hidden = true;
-  dots.push(...found.dots);
+  dots = found.dots;
   showFacts(found);
   graph($("error"), "Cross entropy", 1, "");
   graph($("right"), "Right", 2, "%");
@@ -38,16 +59,18 @@ function show(found) {
       .map(text => make("td", {textContent: text, className: right ? "" : "minus"})))));
 }
 
-function state(found) {  // what goes on, and what to type
-  const {type = [], error} = found ?? {}, total = found?.settings?.generations, code = text => make("code", {textContent: text});
+function state(found, pause) {  // what goes on, and what to type
+  const {start, resume, error, generation, settings} = found ?? {}, code = text => make("code", {textContent: text});
   let parts;
   if (!found) parts = ["The server does not answer. Is demo.py still running?"];
   else if (error) parts = [`${error}`];
-  else if (!found.begun) parts = ["There is no training to watch. Begin one: type in a second window ", code(type[0])];
-  else if (found.read < 0.999) parts = [`Reading the log: ${percent(found.read)}`];
-  else if (found.generation >= total) parts = ["The training is finished. Begin a new one: ", code(type[0])];
-  else if (found.silent < RUNNING) parts = ["The training goes on."];
-  else parts = ["The training stands still. Go on with it: ", code(type[1] ?? type[0])];
+  else if (!found.log) parts = ["There is no training to watch. Begin one: type in a second window ", code(start)];
+  else if (generation >= settings.generations) parts = ["The training is finished. Begin a new one: ", code(start)];
+  else if (pace() === null) parts = ["Is a training running? One moment…"];
+  else if (pace()) parts = ["The training goes on."];
+  else if (resume) parts = ["The training stands still. Go on with it: ", code(resume)];
+  else parts = ["The training stands still. Begin a new one: ", code(start)];
+  if (found && pause > 2 * EVERY) parts.push(` The server is busy. This page asks every ${Math.ceil(pause / 1000)} seconds.`);
   const text = parts.map(part => part.textContent ?? part).join("");
   if ($("state").textContent !== text) $("state").replaceChildren(...parts);
 }
@@ -58,13 +81,13 @@ function duration(seconds) {
   return hours ? `${hours} h ${minutes} min` : minutes ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
 }
 
-function showFacts({generation, settings, rate, silent, recent: [error, right, count], started, log}) {
-  const total = settings.generations, running = silent < RUNNING && rate && !(generation >= total);
+function showFacts({generation, settings, recent: [error, right, count], started, log}) {
+  const total = settings.generations, rate = generation >= total ? 0 : pace();
   const facts = {
     generation: generation.toLocaleString("en"),
     done: total ? percent(generation / total) : "–",
-    "a second": running ? Math.round(rate).toLocaleString("en") : "–",
-    left: running && total ? duration((total - generation) / rate) : "–",
+    "a second": rate ? Math.round(rate).toLocaleString("en") : "–",
+    left: rate && total ? duration((total - generation) / rate) : "–",
     [`right of the last ${count}`]: right,
     "cross entropy": error.toFixed(4),
   };
@@ -74,12 +97,102 @@ function showFacts({generation, settings, rate, silent, recent: [error, right, c
   $("done").value = total ? generation / total : 0;
   const plain = value => typeof value === "number" ? value.toLocaleString("en", {maximumFractionDigits: 20})
     : Array.isArray(value) ? value.join(" ") : value;
-  const hidden = ["limits_of_jitter", "bending", "model_file"];
-  const known = Object.entries(settings).filter(([name, value]) => value !== false && !hidden.includes(name))
+  const hidden = ["limits_of_jitter", "bending", "dropout_rates"];
+  const known = Object.entries(settings).filter(([name, value]) => value !== false && value !== null && !hidden.includes(name))
     .map(([name, value]) => value === true ? name.replaceAll("_", " ") : `${name.replaceAll("_", " ")} ${plain(value)}`);
   const begin = started ? [`begun ${new Date(started * 1000).toLocaleString()}`] : [];
   $("settings").textContent = [log, ...begin, ...known].join(", ");
 }
+
+// Your own character
+
+async function question() {  // asks if the drawing or the model is another one than last time
+  const drawing = JSON.stringify(strokes), now = `${model.version} ${drawing}`;
+  if (!strokes.length) return showAnswer(null);
+  if (!model.version || stroke || now === asked) return;
+  const png = atob(enlarge(strokes, PEN).toDataURL().split(",")[1]);
+  const body = Uint8Array.from(png, character => character.charCodeAt(0));
+  const query = new URLSearchParams({inside: 1, model: model.name, known: model.version});
+  const answer = await fetch(`classify?${query}`, {method: "POST", body}).then(reply => reply.json()).catch(() => null);
+  if (!answer?.inside || JSON.stringify(strokes) !== drawing) return;  // the next look asks again
+  asked = `${answer.inside.version} ${drawing}`;
+  const {labels} = answer.inside, shares = labels.map(label => answer.probabilities[label]), last = looks.at(-1);
+  if (answer.inside.weights) showModel(model = {...model, ...answer.inside});
+  if (last) extend(`${last.started} ${labels} ${drawing}`, labels, last.generation, shares);
+  else curve = null;
+  showAnswer(answer.label, labels, shares);
+  showMaps(answer.inside);
+}
+
+function extend(of, labels, generation, shares) {  // another drawing or training begins anew
+  if (curve?.of !== of) curve = {of, labels, points: []};
+  curve.points = [...curve.points.filter(point => point[0] < generation), [generation, shares.map(share => +share.toFixed(4))]];
+  if (curve.points.length > POINTS) curve.points = curve.points.filter((_, i) => i % 2 === 0);  // the last one stays
+  remember("curve", curve);
+}
+
+function showAnswer(label, labels = model.labels ?? [], shares = []) {
+  const best = labels.map((_, i) => i).sort((a, b) => shares[b] - shares[a]).slice(0, LINES).sort((a, b) => a - b);
+  if ($("guess").textContent !== (label ?? "")) $("guess").textContent = label ?? "";
+  $("share").textContent = label === null ? "" : percent(shares[labels.indexOf(label)]);
+  $("shares").replaceChildren(...best.map(i => {
+    const bar = make("i"), share = shares[i];
+    bar.style.setProperty("--share", `${100 * (share ?? 0)}%`);
+    return make("li", {className: labels[i] === label ? "best" : ""}, make("span", {className: "label", title: labels[i], textContent: labels[i]}),
+      bar, make("span", {className: "share", textContent: share === undefined ? "–" : percent(share)}));
+  }));
+  $("since").hidden = label === null || !curve?.points.length;
+  if (!$("since").hidden) showCurve();
+}
+
+function showCurve() {  // a line for each of the labels that were the most probable at some time
+  const {labels, points} = curve, peak = i => Math.max(...points.map(point => point[1][i]));
+  const shown = labels.map((_, i) => i).sort((a, b) => peak(b) - peak(a)).slice(0, LINES).sort((a, b) => a - b);
+  const last = points.at(-1), {context, x, y, right} = axes($("curves"), points[0][0], last[0], 0, 100, "%", 40);
+  const share = i => last[1][i];
+  let free = 0;  // the names stand at the lines' ends, the most probable first, as far as there is room
+  for (const i of shown.sort((a, b) => share(b) - share(a))) {
+    const best = i === shown[0], end = Math.max(free, y(100 * share(i)));
+    Object.assign(context, {lineWidth: best ? 3 : 1.5, strokeStyle: best ? color("text") : `hsl(${360 * i / labels.length} 60% 50%)`,
+      fillStyle: color("text"), textAlign: "left", font: `${best ? 700 : 400} 12px system-ui, sans-serif`});
+    context.beginPath();
+    for (const [generation, shares] of points) context.lineTo(x(generation), y(100 * shares[i]));
+    context.stroke();
+    if (end > y(0) + 6) continue;
+    context.fillText(labels[i], right + 6, end, 30);
+    free = end + 12;
+  }
+  $("curves").setAttribute("aria-label", `Probability of each label against generation, from ${say(points[0][0])} to ${say(last[0])}: `
+    + shown.map(i => `${labels[i]} ${percent(share(i))}`).join(", "));
+}
+
+function paintBoard() {
+  const context = board.getContext("2d");
+  context.fillStyle = "white";
+  context.fillRect(0, 0, SIDE, SIDE);
+  for (const points of stroke ? [...strokes, stroke] : strokes) trace(context, points, PEN);
+}
+
+function redraw(all) {  // another drawing
+  [strokes, stroke] = [all, null];
+  remember("strokes", strokes.map(points => ({points})));
+  paintBoard();
+  question();
+}
+
+function place(event) {
+  const box = board.getBoundingClientRect();
+  return [(event.clientX - box.left) * SIDE / box.width, (event.clientY - box.top) * SIDE / box.height];
+}
+on(board, "pointerdown", event => {
+  if (stroke || event.button !== 0) return;
+  stroke = [place(event)];
+  board.setPointerCapture(event.pointerId);
+  paintBoard();
+});
+on(board, "pointermove", event => { if (stroke) { stroke.push(place(event)); paintBoard(); } });
+on(board, "pointerup pointercancel", () => { if (stroke) redraw([...strokes, stroke]); });
+on($("again"), "click", () => redraw([]));
 
 // The graphs
 
@@ -92,27 +205,24 @@ function trend(column) {  // the mean of the dots around each; towards the ends 
   });
 }
 
-function ticks(low, high) {  // round numbers, some five of them
-  const rough = (high - low) / 5, power = 10 ** Math.floor(Math.log10(rough));
+function ticks(low, high, count = 5) {  // round numbers, about so many of them
+  const rough = (high - low) / count || 1, power = 10 ** Math.floor(Math.log10(rough));
   const each = [1, 2, 5, 10].find(factor => factor * power >= rough) * power;
   const first = Math.ceil(low / each - 1e-9), last = Math.floor(high / each + 1e-9);
   return Array.from({length: last - first + 1}, (_, i) => (first + i) * each);
 }
 
-function graph(canvas, name, column, unit) {
-  if (!dots.length) return;
+function axes(canvas, from, to, low, high, unit, margin = 12) {  // an empty graph: generations across; `margin` at its right
   const width = canvas.clientWidth, height = Math.round(Math.min(300, Math.max(200, width / 2)));
   const dense = devicePixelRatio || 1;
   [canvas.width, canvas.height] = [width * dense, height * dense];
-  const context = canvas.getContext("2d"), [left, right, top, bottom] = [48, width - 12, 8, height - 24];
-  const whole = dots.filter(([generation]) => generation >= 100), seen = (whole.length ? whole : dots).map(dot => dot[column]);
-  const [low, high] = unit ? [Math.min(90, 10 * Math.floor(Math.min(...seen) / 10)), 100] : [0, 1.05 * Math.max(...seen) || 1];
-  const last = dots.at(-1), x = generation => left + (right - left) * generation / last[0];
-  const y = value => bottom - (bottom - top) * Math.max(0, value - low) / (high - low), line = trend(column);
+  const context = canvas.getContext("2d"), [left, right, top, bottom] = [48, width - margin, 8, height - 24];
+  const x = generation => left + (right - left) * (generation - from) / (to - from || 1);
+  const y = value => bottom - (bottom - top) * Math.max(0, value - low) / (high - low);
   context.scale(dense, dense);
   Object.assign(context, {font: "12px system-ui, sans-serif", textBaseline: "middle", fillStyle: color("quiet"),
     strokeStyle: color("line")});
-  for (const [values, across] of [[ticks(low, high), true], [ticks(0, last[0]), false]]) {
+  for (const [values, across] of [[ticks(low, high), true], [ticks(from, to, (right - left) / 90), false]]) {
     for (const value of values) {
       context.beginPath();
       context.moveTo(across ? left : x(value), across ? y(value) : bottom);
@@ -123,6 +233,13 @@ function graph(canvas, name, column, unit) {
         across ? left - 6 : Math.min(x(value), right), across ? y(value) : bottom + 14);
     }
   }
+  return {context, x, y, right};
+}
+
+function graph(canvas, name, column, unit) {
+  const whole = dots.filter(([generation]) => generation >= 100), seen = (whole.length ? whole : dots).map(dot => dot[column]);
+  const [low, high] = unit ? [Math.min(90, 10 * Math.floor(Math.min(...seen) / 10)), 100] : [0, 1.05 * Math.max(...seen) || 1];
+  const last = dots.at(-1), line = trend(column), {context, x, y} = axes(canvas, 0, last[0], low, high, unit);
   context.fillStyle = color("dot");
   for (const dot of dots) if (dot[column] <= high) context.fillRect(x(dot[0]) - 1, y(dot[column]) - 1, 2, 2);
   Object.assign(context, {strokeStyle: color("text"), lineWidth: 2});
@@ -135,7 +252,8 @@ function graph(canvas, name, column, unit) {
 
 // The model
 
-function showModel({labels, kernels_1: first, kernels_2: second, weights}) {
+function showModel() {
+  const {labels, kernels_1: first, kernels_2: second, weights} = model;
   const [one, two, all] = [first, second, weights].map(numbers), size = all.length / labels.length;
   const bound = values => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0), most = bound(all);
   if ($("weights").children.length !== labels.length) {
@@ -151,4 +269,13 @@ function showModel({labels, kernels_1: first, kernels_2: second, weights}) {
   paintMaps($("kernels_2"), two, 5, one.length / 25, -bound(two), bound(two));
 }
 
+function showMaps({maps_1: first, maps_2: second}) {  // of your character: below each kernel, and beside each row of kernels
+  const [one, two] = [first, second].map(numbers);
+  paintMaps($("maps_1"), one, 28, one.length / 28 ** 2);
+  paintMaps($("maps_2"), two, 10, 1);
+  for (const name of ["maps_1", "maps_2"]) $(name).hidden = false;
+  for (const canvas of $("second").children) canvas.style.flex = canvas.width / canvas.height;  // both equally high
+}
+
+paintBoard();
 look();

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import struct
@@ -305,8 +306,12 @@ def test_where_there_is_no_training_it_says_what_to_type(files):
     found = demo.progress(*files)
     assert set(found) == {"start", "resume", "model"}
     assert (found["resume"], found["model"]) == (None, None)
-    assert found["start"].endswith(f"controller.py --metadata {files[0]} --model {files[1]}")
-    assert demo.progress("metadata.doc", "model.doc")["start"].endswith("controller.py")
+    subprocess.run(
+        [*shlex.split(found["start"]), "--generations", "10"], cwd=ROOT, check=True, stderr=subprocess.DEVNULL
+    )
+    found = demo.progress(*files)
+    assert (found["generation"], found["model"]["name"], len(found["model"]["labels"])) == (10, "model.doc", 10)
+    assert "--metadata" not in demo.progress("metadata.doc", "model.doc")["start"]
 
 
 def test_a_training_is_followed_and_a_new_one_is_seen(files):
@@ -367,9 +372,10 @@ def test_kernels_and_weights_are_sent_when_they_change(app, files, rng):
     assert not {"kernels_1", "kernels_2", "weights"} & set(again)
     model.write_model(model.start_model("01", rng, train_kernels=True, kernels=(3, 4)), files[1])
     write_log(files[0], 20).close()
-    found = demo.progress(*files)["model"]
-    assert (found["labels"], len(numbers(found["weights"]))) == (["0", "1"], 2 * 101)
-    assert demo.progress(*files, found["version"])["model"] == {"version": found["version"]}
+    found = demo.progress(*files, "another")["model"]
+    assert (found["name"], found["labels"], len(numbers(found["weights"]))) == ("model.doc", ["0", "1"], 2 * 101)
+    for known in (found["version"], None):
+        assert set(demo.progress(*files, known)["model"]) == {"name", "version", "labels"}
 
 
 # Both servers

@@ -250,7 +250,7 @@ class Page:
     def places(self):
         """Where everything stands."""
         script = """return [...document.querySelectorAll("h1, h2, #square, #undo, #status, li, .maps canvas, #keys")]
-            .map(element => Object.values(element.getBoundingClientRect().toJSON()))"""
+            .map(element => element.getBoundingClientRect()).map(({x, y}) => [x, y])"""
         return self.run(script)
 
     def axe(self):

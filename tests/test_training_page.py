@@ -1,20 +1,22 @@
-"""pages/training.html in a real browser: a training that runs, begins anew, or is none; and what following it costs."""
+"""pages/training.html in a real browser, with real trainings: graphs, and one's own character while it is learnt."""
 
+import os
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 from conftest import ROOT
-from test_demo import append, write_log
-from test_demo_page import GONE, Page, browser, serve, wait  # noqa: F401
+from test_demo import write_log
+from test_demo_page import GONE, ONE, ZERO, Page, browser, serve, wait  # noqa: F401
 
-import demo
 import metadata
 import model
 
 pytestmark = pytest.mark.browser
+LEARN = "--train-kernels", "--alpha", "0.0003"  # a training of 0 and 1 that learns while one watches
 
 
 @pytest.fixture
@@ -22,6 +24,8 @@ def page(browser, serve, tmp_path):  # noqa: F811
     """A page that watches metadata.doc and model.doc in the test's own folder."""
     opened = Page(browser)
     opened.open(serve(tmp_path / "model.doc", tmp_path / "metadata.doc") + "training")
+    opened.run("sessionStorage.clear()")
+    opened.browser.refresh()
     yield opened
     assert browser.get_log("browser") == []
     opened.fetched_from_here_alone()
@@ -29,9 +33,30 @@ def page(browser, serve, tmp_path):  # noqa: F811
 
 @pytest.fixture
 def trained(tmp_path, rng):
-    """A finished training of 3,000 generations, of three labels."""
+    """A training of 3,000 generations and three labels, without the file that --resume needs."""
     write_log(tmp_path / "metadata.doc", 3000).close()
     model.write_model(model.start_model("abc", rng), tmp_path / "model.doc")
+
+
+@pytest.fixture
+def controller(tmp_path):
+    """A function that starts python controller.py in the test's folder, as a user types it in another window."""
+    started = []
+
+    def start(*arguments):
+        command = [sys.executable, str(ROOT / "controller.py"), "--dataset", str(ROOT / "dataset"), *arguments]
+        started.append(subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait(20)
+
+
+def stop(process):
+    process.send_signal(signal.SIGINT)
+    process.wait(20)
 
 
 def facts(page):
@@ -39,45 +64,105 @@ def facts(page):
                     "[fact.children[0].textContent, fact.children[1].textContent]))")  # fmt: skip
 
 
-def start_controller(folder, *arguments):
-    """python controller.py in a folder, as a user types it in another window."""
-    command = [sys.executable, str(ROOT / "controller.py"), "--dataset", str(ROOT / "dataset"), *arguments]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def curve(page):
+    """The generations and the probabilities of the graph of one's own character."""
+    points = page.run("return curve?.points ?? []")
+    return [generation for generation, _ in points], [shares for _, shares in points]
 
 
-def test_where_there_is_none_it_says_what_to_type_and_sees_one_begin_run_stop_and_end(page, tmp_path):
+def draw(page, points):
+    page.run("window.scrollTo(0, 0)")
+    board, actions = page.element("board"), page.pointer()
+    place, width, height = actions.pointer_action, board.size["width"], board.size["height"]
+    for number, (x, y) in enumerate(points):
+        place.move_to(board, round(width * (x - 0.5)), round(height * (y - 0.5)))
+        if number == 0:
+            place.pointer_down()
+    place.pointer_up()
+    actions.perform()
+
+
+def pixels(page, name):
+    return page.run(f"return $('{name}').toDataURL()")
+
+
+def test_where_there_is_none_it_says_what_to_type_and_sees_one_begin_run_stop_and_end(page, tmp_path, controller):
     said = page.status("There is no training to watch. Begin one: type in a second window ", "state")
-    assert said.endswith(f"controller.py --metadata {tmp_path}/metadata.doc --model {tmp_path}/model.doc")
-    assert not page.element("error").is_displayed()
-    process = start_controller(tmp_path, "--generations", "2000000", "--seed", "1")
-    try:
-        page.status("The training goes on.", "state")
-        wait(lambda: facts(page).get("a second", "–") != "–")
-        found, dots = facts(page), page.run("return dots.length")
-        assert 100 < int(found["a second"].replace(",", "")) < 200_000
-        assert found["left"] != "–"
-        assert "alpha 0.000000005, generations 2,000,000, labels 0 1" in page.element("settings").text
-        wait(lambda: page.run("return dots.length") != dots and facts(page)["generation"] != found["generation"])
-        assert page.element("error").is_displayed() and page.element("kernels_1").is_displayed()
-        assert page.axe() == []
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(20)
+    assert "controller.py --train-kernels" in said
+    assert not page.element("error").is_displayed() and not page.element("board").is_displayed()
+    process = controller("--generations", "2000000", "--seed", "1")
+    page.status("The training goes on.", "state")
+    wait(lambda: facts(page).get("left", "–") != "–")
+    found = facts(page)
+    assert 100 < int(found["a second"].replace(",", "")) < 200_000
+    assert "alpha 0.000000005, generations 2,000,000, labels 0 1" in page.element("settings").text
+    wait(lambda: facts(page)["generation"] != found["generation"])
+    assert page.element("error").is_displayed() and page.element("kernels_1").is_displayed()
+    assert page.axe() == []
+    stop(process)
     rows = metadata.read_metadata(tmp_path / "metadata.doc")
-    wait(lambda: facts(page)["generation"] == f"{rows['generation'][-1]:,}")
     assert page.status("The training stands still. Go on with it: ", "state").endswith(
         f"controller.py --metadata {tmp_path}/metadata.doc --resume"
     )
-    process = start_controller(tmp_path, "--generations", "300", "--seed", "2")
-    process.wait(60)
+    assert facts(page)["generation"] == f"{rows['generation'][-1]:,}"
+    assert (facts(page)["a second"], facts(page)["left"]) == ("–", "–")
+    controller("--generations", "300", "--seed", "2").wait(60)
     assert page.status("The training is finished. Begin a new one: ", "state")
-    wait(lambda: facts(page)["generation"] == "300" and page.run("return dots.length") == 30)
-    assert facts(page)["done"] == "100.0%"
+    assert (facts(page)["generation"], facts(page)["done"]) == ("300", "100.0%")
 
 
-def test_it_shows_the_graphs_the_last_rows_and_the_model(page, trained):
+def test_ones_own_character_is_watched_while_it_is_learnt(page, controller, tmp_path):
+    process = controller(*LEARN, "--seed", "1", "--generations", "2000000")
+    wait(lambda: page.element("board").is_displayed())
+    draw(page, ZERO)
+    wait(lambda: len(curve(page)[0]) >= 3)
+    kernels, maps, graph = (pixels(page, name) for name in ("kernels_1", "maps_1", "curves"))
+    wait(lambda: len(curve(page)[0]) >= 10, lambda: f"{curve(page)}")
+    generations, shares = curve(page)
+    assert generations == sorted(set(generations))
+    assert np.sum(shares, axis=1) == pytest.approx(1, abs=0.001)
+    assert len({tuple(pair) for pair in shares}) > 5  # another model each time
+    assert (kernels, maps, graph) != tuple(pixels(page, name) for name in ("kernels_1", "maps_1", "curves"))
+    wait(lambda: page.element("guess").text == "0" and curve(page)[1][-1][0] > 0.9)
+    assert page.element("share").text == page.element("shares").text.split()[1]
+    page.browser.refresh()  # the drawing and its graph stay
+    wait(lambda: curve(page)[0][: len(generations)] == generations and page.element("guess").text == "0")
+    stop(process)
     page.status("The training stands still.", "state")
-    wait(lambda: page.run("return dots.length") == 300)
+    stopped = curve(page)[0]
+    process = controller("--metadata", "metadata.doc", "--resume")
+    page.status("The training goes on.", "state")
+    wait(lambda: len(curve(page)[0]) > len(stopped))
+    assert curve(page)[0][: len(stopped) - 1] == stopped[:-1]
+    stop(process)
+    controller(*LEARN, "--seed", "2", "--generations", "2000000", "--labels", "3", "7")  # another training begins anew
+    wait(lambda: page.run("return curve?.labels.join() === '3,7'"))
+    assert len(curve(page)[0]) < len(stopped)
+    page.element("again").click()
+    wait(lambda: page.element("guess").text == "" and not page.element("curves").is_displayed())
+    draw(page, ONE)  # and so does another drawing
+    wait(lambda: curve(page)[0] and page.element("curves").is_displayed())
+    assert len(page.run("return JSON.parse(sessionStorage.getItem('strokes'))")) == 1
+
+
+def test_what_was_drawn_on_the_other_page_is_taken_over_and_storage_may_be_blocked(page, trained):
+    page.run("sessionStorage.setItem('strokes', JSON.stringify([{points: [[256, 100], [256, 400]]}]))")
+    page.browser.refresh()
+    wait(lambda: page.element("guess").text in ("a", "b", "c"))
+    blocked = "Object.defineProperty(window, 'sessionStorage', {get() { throw new DOMException('no'); }})"
+    script = page.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": blocked})
+    try:
+        page.browser.refresh()
+        wait(lambda: page.element("board").is_displayed())
+        assert page.element("guess").text == ""
+        draw(page, ZERO)
+        wait(lambda: page.element("guess").text in ("a", "b", "c") and len(curve(page)[0]) == 1)
+    finally:
+        page.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+
+
+def test_it_shows_the_graphs_the_last_rows_and_the_model(page, trained, tmp_path):
+    assert "--resume" not in page.status("The training stands still. Begin a new one: ", "state")
     last = 1 / np.arange(2901, 3001)
     assert facts(page) == {"generation": "3,000", "done": "–", "a second": "–", "left": "–",
                            "right of the last 100": "50", "cross entropy": f"{last.mean():.4f}"}  # fmt: skip
@@ -87,26 +172,23 @@ def test_it_shows_the_graphs_the_last_rows_and_the_model(page, trained):
     assert rows[-2] == "2,999 1 0.0003 0.5000 1 ✓"
     for name, unit in (("error", ""), ("right", "%")):
         assert page.element(name).get_attribute("aria-label").endswith(f"{unit} at generation 3,000")
-        pixels = "c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer"
-        colours = page.run(f"const c = $('{name}'); return new Set(new Uint32Array({pixels})).size")
-        assert colours > 3
+        data = "c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer"
+        assert page.run(f"const c = $('{name}'); return new Set(new Uint32Array({data})).size") > 3
     images = page.element("weights").find_elements("tag name", "canvas")
     assert [image.get_attribute("aria-label") for image in images] == [f"The weights of {label}" for label in "abc"]
 
 
-def test_the_dots_are_those_of_the_log_and_grow(page, trained, tmp_path):
-    wait(lambda: page.run("return dots.length") == 300)
-    log = metadata.Log(tmp_path / "metadata.doc", 3000)
-    append(log, 3001, 3500)
-    log.close()
-    wait(lambda: page.run("return dots.length") == 350)
-    assert page.run("return dots") == [list(dot) for dot in demo.Training(
-        str(tmp_path / "metadata.doc"), str(tmp_path / "model.doc")).progress()["dots"]]  # fmt: skip
+def test_a_log_without_a_model_and_a_clock_that_was_ahead(page, tmp_path):
+    write_log(tmp_path / "metadata.doc", 300, started=time.time() + 9e6).close()
+    os.utime(tmp_path / "metadata.doc", (time.time() + 9e6, time.time() + 9e6))
+    page.status("The training stands still. Begin a new one: ", "state")
+    assert page.element("error").is_displayed()
+    assert not page.element("board").is_displayed() and not page.element("kernels_1").is_displayed()
 
 
 def test_a_log_that_is_none_and_a_server_that_is_gone_are_said(page, tmp_path, browser):  # noqa: F811
     (tmp_path / "metadata.doc").write_text("1\n2\n\n\nx y z\n")
-    assert "line 5: expected generation" in page.status(str(tmp_path / "metadata.doc"), "state")
+    assert "expected a line for each generation" in page.status(str(tmp_path / "metadata.doc"), "state")
     assert "503" in browser.get_log("browser")[0]["message"]
     (tmp_path / "metadata.doc").unlink()
     page.status("There is no training to watch.", "state")
@@ -120,34 +202,33 @@ def test_a_log_that_is_none_and_a_server_that_is_gone_are_said(page, tmp_path, b
     browser.get_log("browser")
 
 
+def test_a_busy_server_is_asked_less_often_and_the_page_says_so(page, trained, monkeypatch):
+    import demo  # noqa: PLC0415
+
+    progress = demo.progress
+    monkeypatch.setattr(demo, "progress", lambda *arguments: time.sleep(1) or progress(*arguments))
+    wait(lambda: "The server is busy. This page asks every " in page.element("state").text)
+
+
 @pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("width", [1200, 667, 375])
-def test_axe_finds_nothing_and_it_fits(page, trained, dark, width):
-    page.resize(width, 375 if width == 667 else 800, dark=dark, touch=width < 1000)
-    wait(lambda: page.run("return dots.length") == 300)
+@pytest.mark.parametrize(("width", "height"), [(1200, 800), (667, 375), (375, 667)])
+def test_axe_finds_nothing_and_drawing_answer_and_graph_are_on_one_screen(page, trained, dark, width, height):
+    page.resize(width, height, dark=dark, touch=width < 1000)
+    wait(lambda: page.element("board").is_displayed())
+    draw(page, ZERO)
+    wait(lambda: page.element("curves").is_displayed())
     assert page.axe() == []
     assert page.run("return document.documentElement.scrollWidth") <= width
+    for name in ("board", "guess", "shares", "curves"):
+        assert page.run(f"return $('{name}').getBoundingClientRect().bottom") <= height
 
 
 def test_everything_is_reached_by_tab(page, trained):
     from selenium.webdriver.common.keys import Keys  # noqa: PLC0415
 
-    wait(lambda: page.run("return dots.length") == 300)
+    wait(lambda: page.element("board").is_displayed())
     names = []
-    for _ in range(3):
+    for _ in range(4):
         page.press(Keys.TAB)
         names.append(page.browser.switch_to.active_element.accessible_name)
-    assert names == ["Draw a character", "Fully connected weights", "The log’s last lines"]
-
-
-@pytest.mark.slow
-def test_a_log_of_a_million_generations_is_read_while_the_page_says_how_far(browser, serve, tmp_path, rng):  # noqa: F811
-    with open(tmp_path / "metadata.doc", "w", encoding="utf-8") as file:
-        file.write(metadata.HEADER.format(1.0, 1_000_000))
-        file.writelines(f"{n} {n % 2} {0.1 + 1 / n!r} 0.9959989254645207 {n % 3 % 2}\n" for n in range(1, 1_000_001))
-    model.write_model(model.start_model("01", rng), tmp_path / "model.doc")
-    opened = Page(browser)
-    opened.open(serve(tmp_path / "model.doc", tmp_path / "metadata.doc") + "training")
-    opened.status("Reading the log: ", "state")
-    wait(lambda: facts(opened).get("generation") == "1,000,000")
-    opened.status("The training stands still.", "state")
+    assert names == ["Draw a character", "Clear", "Fully connected weights", "The log’s last lines"]
