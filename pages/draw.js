@@ -388,7 +388,7 @@ function paintSteps() {
     if (cell.step > 1 && side < 32) frame(STEPS[0], 0, row, column, side);
     explain();
   } else {
-    $("board").replaceChildren();
+    $("work").replaceChildren();
     $("cell").textContent = "";
     $("tools").replaceChildren(...(inside && blocks ? [toggle("What would change the answer?", asking, () => { asking = !asking; paintSteps(); })] : []),
       ...(flips.size ? [toggle("Back", false, () => { flips.clear(); ask(); })] : []));
@@ -501,7 +501,7 @@ function explain() {
   }
   const said = `${title}${at && `, ${at}`}${step === 5 ? ` ${inside.labels[map]}` : ""}: ${text}`;
   if ($("cell").textContent !== said) $("cell").textContent = said;
-  $("board").replaceChildren(...board);
+  $("work").replaceChildren(...board);
   const buttons = [...$("tools").children].map(each => each.textContent + each.getAttribute("aria-pressed")).join();
   if (buttons !== tools.map(each => each.textContent + each.getAttribute("aria-pressed")).join()) $("tools").replaceChildren(...tools);
 }
