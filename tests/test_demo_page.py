@@ -86,9 +86,10 @@ def questions(monkeypatch):
     """Every picture that the server is asked about, from here on, with the second it came."""
     asked, classify = [], demo.classify
 
-    def noting(data, *arguments):
-        asked.append((time.monotonic(), data))
-        return classify(data, *arguments)
+    def noting(data, path, query):
+        if "blocks" not in query:
+            asked.append((time.monotonic(), data))
+        return classify(data, path, query)
 
     monkeypatch.setattr(demo, "classify", noting)
     return asked
@@ -790,6 +791,18 @@ def test_a_model_that_is_trained_anew_with_other_labels_is_answered_from_at_once
     assert page.element("knows").text.startswith("It knows <i>0 <i>1")
     page.choose_place(5, 61)
     assert "NaN" not in page.run("return document.body.textContent")
+
+
+def test_a_model_in_training_is_asked_again_when_it_changes(browser, serve, tmp_path, rng):
+    path = tmp_path / "model.doc"
+    model.write_model(model.start_model("01", rng), path)
+    page = Page(browser)
+    page.open(serve(path))
+    page.draw(ZERO)
+    wait(lambda: page.run("return !due && !busy && inside !== null && !isEmpty()"))
+    before = page.bars()
+    model.write_model(model.start_model("01", rng), path)
+    wait(lambda: page.bars() != before)
 
 
 def test_a_server_that_serves_other_models_by_now_is_asked_for_one_of_them(page):
