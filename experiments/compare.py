@@ -56,7 +56,7 @@ def main():
     print(f"{' '.join(['controller.py', *common])}, seeds 1 to {options.seeds}\n\n{markdown(rows)}")
 
 
-def measure(test, model, rows):
+def measure(test, settings, model, rows):
     """Return the cross entropy of the last generations, the percentage right in `test`, the number of weights, and the
     seconds that classifying a picture takes."""
     parts, (right, total) = parts_of(model), count_right(model, test)

@@ -1,6 +1,6 @@
 """What does the mountain of the paper's theory chapter look like? Draw it from the real network, seen from above.
 
-    python -m experiments.landscape [--output mountain.png]
+    python -m experiments.landscape [--seeds 1 2] [--output mountain.png]
 
 trains two networks of 0 and 1 and draws the cross entropy of all pictures of dataset/ on a plane through the weights,
 with the ways that both trainings took: from two starts that are far apart, from two that are close, and for the last
@@ -15,7 +15,7 @@ import tempfile
 import numpy as np
 
 from cnn import cross_entropy, forward
-from experiments.shared import markdown
+from experiments.shared import markdown, one_or_more
 from metadata import resume_path
 from support.commandline import Parser, Silent, progress_line, run
 from support.figures import new_figure, save_figure
@@ -36,11 +36,12 @@ HEADER = "trainings", "start to start", "end to end", "in the plane", "cross ent
 def main():
     parser = Parser("Draw the cross entropy on a plane through the weights, and the ways that trainings take on it.")
     parser.add_argument("--output", default="mountain.png", metavar="FILE", help="(default: mountain.png)")
-    path, show = parser.parse_args().output, progress_line(sys.stderr)
+    parser.add_argument("--seeds", nargs=2, type=one_or_more, default=(1, 2), metavar="N", help="(default: 1 2)")
+    options, show = parser.parse_args(), progress_line(sys.stderr)
     figure, pictures, rows = new_figure(12, 4.4), load_pictures("dataset", ("0", "1"), Silent()), [HEADER]
     for panel, (title, settings, apart) in zip(figure.subplots(1, len(CASES)), CASES):
         show(f"{title}: training")
-        ways, model = two_ways(settings, apart)
+        ways, model = two_ways(settings, apart, options.seeds)
         origin, axes = plane_of(ways)
         drawn = (ways - origin) @ axes.T  # (2, points, 2)
         low, high = drawn.min((0, 1)), drawn.max((0, 1))
@@ -57,17 +58,17 @@ def main():
         rows.append([title, *distances, shares, ", ".join(ends[:2]), ends[2]])
     show(last=True)
     figure.tight_layout()
-    save_figure(figure, path)
+    save_figure(figure, options.output)
     print(markdown(rows))
 
 
-def two_ways(settings, apart):
-    """Train with seed 1 and with seed 2. Return the weights along both ways (2, points, weights), and the last model.
+def two_ways(settings, apart, seeds):
+    """Train with both seeds. Return the weights along the two ways (2, points, weights), and the last model.
 
-    apart: the second start stands at this share of the line from the start of seed 1 to the start of seed 2.
+    apart: the second start stands at this share of the line from the start of the first seed to that of the second.
     """
     ways = []
-    for seed in (1, 2):
+    for seed in seeds:
         points = []
         with tempfile.TemporaryDirectory() as folder:
             files = {"model_file": os.path.join(folder, "m.doc"), "metadata_file": os.path.join(folder, "m.log")}
@@ -129,7 +130,7 @@ def draw(panel, title, across, up, heights, ways):
     """Draw the heights as colours, blue low and red high, the lines of equal height, and both ways on them."""
     heights, lines = np.log10(heights + 1e-9), np.log10(LINES)
     colours = np.linspace(max(heights.min(), lines[0]), heights.max(), 60)
-    panel.contourf(across, up, heights, colours, cmap="turbo", extend="min")
+    panel.contourf(across, up, heights, colours, cmap="jet", extend="min")
     drawn = panel.contour(across, up, heights, lines, colors="black", linewidths=0.5, linestyles="solid")
     panel.clabel(drawn, fmt=lambda line: f"{10**line:.3g}", fontsize=8)
     for way, colour, edge in zip(ways, ("black", "white"), ("white", "black")):

@@ -1,10 +1,10 @@
 """On which pictures did the authors train, and with which output sum? Their published weights tell.
 
-    python -m experiments.reproduction FOLDER... [--test DIR] [--seeds 5] [--generations 180834]
+    python -m experiments.reproduction FOLDER... [--test DIR] [--seeds 5] [--generations 180834] [--alpha 0.000000005]
 
-trains as the paper did on each folder, with both output sums and several seeds. It compares the trained weights and the
-last generations with the paper's figures and with the weights of its appendix (models/paper.doc). "Deviations" counts
-standard deviations, over the seeds, from the paper's figure.
+trains as the paper did on each folder, with both output sums and several seeds. It compares the untrained network, the
+trained weights and the last generations with the paper's figures and with the weights of its appendix
+(models/paper.doc). "Deviations" counts standard deviations, over the seeds, from the paper's figure.
 """
 
 import functools
@@ -15,7 +15,7 @@ import numpy as np
 import cnn
 from experiments.shared import count_right, markdown, one_or_more, pictures_of, train_all, written
 from metadata import find_right
-from model import parts_of, read_model
+from model import parts_of, read_model, start_model
 from results import PAPER_CROSS_ENTROPY, PAPER_WINDOW, STEADY
 from support.commandline import ROOT, Parser, run
 from training import ALPHA, Settings
@@ -24,7 +24,9 @@ SUMS = 100, 10  # the paper's text, and the authors' program
 PAPER_SHARE = 100 * 86 / 101  # percent right
 PAPER_MODEL = os.path.join(ROOT, "models", "paper.doc")
 TIMES = 10  # how often the appendix's weights see each picture with dropout
+UNTRAINED = np.log10(2)  # the paper's theory chapter: -log10(1 / n) for n labels
 FIGURES = (  # what measure() returns: name, how to write it, the paper's figure
+    ("cross entropy, untrained", "{:.3f}", UNTRAINED),
     ("standard deviation of the weights", "{:.3f}", read_model(PAPER_MODEL)[2].std()),
     ("correlation with the appendix's", "{:.3f}", None),
     (f"cross entropy, last {PAPER_WINDOW}", "{:.4f}", PAPER_CROSS_ENTROPY),
@@ -40,30 +42,27 @@ def main():
     add("folders", nargs="+", metavar="FOLDER", help="training pictures, FOLDER/<label>/img<class>-<number>.png")
     add("--test", metavar="DIR", help="also count the right answers on these pictures, without dropout")
     add("--seeds", type=one_or_more, default=5, metavar="N", help="seeds 1 to N (default: 5)")
-    add(
-        "--generations",
-        type=one_or_more,
-        default=Settings.generations,
-        metavar="N",
-        help="(default: 180834, the paper's)",
-    )
+    add("--generations", type=one_or_more, default=Settings.generations, metavar="N", help="(default: the paper's)")
+    add("--alpha", type=float, default=ALPHA, metavar="A", help="(default: the paper's)")
     options = parser.parse_args()
     paper = read_model(PAPER_MODEL)
     for folder in (*options.folders, *filter(None, [options.test])):
         next(pictures_of(Settings.labels, folder))  # a mistake is said before the trainings
 
     cases = [(folder, total) for folder in options.folders for total in SUMS]
-    settings = [{"alpha": ALPHA, "generations": options.generations, "dataset": folder, "output_sum": total}
+    settings = [{"alpha": options.alpha, "generations": options.generations, "dataset": folder, "output_sum": total}
                 for folder, total in cases]  # fmt: skip
-    found = [np.array(of_seeds).T for of_seeds in
-             train_all(settings, options.seeds, functools.partial(measure, options.test))]  # fmt: skip
+    measured = train_all(settings, options.seeds, functools.partial(measure, options.test))
+    found = [np.array(of_seeds).T for of_seeds in measured]
     columns = [*FIGURES, (f"right in {options.test}, without dropout", "{:.2f}%", None)][: len(found[0])]
     rows = [["trained on", "sum", *(name for name, _, _ in columns)]]
     for (folder, total), figures in zip(cases, found):
         cells = [cell(values, form, known) for values, (_, form, known) in zip(figures, columns)]
         rows.append([folder, str(total), *cells])
     rows.append(["the paper", "", *("" if known is None else form.format(known) for _, form, known in columns)])
-    print(f"{options.generations:,} generations, alpha {ALPHA}, seeds 1 to {options.seeds}\n\n{markdown(rows)}\n")
+    print(
+        f"{options.generations:,} generations, alpha {options.alpha}, seeds 1 to {options.seeds}\n\n{markdown(rows)}\n"
+    )
 
     rows = [["the appendix's weights on", "sum", "cross entropy, with dropout", "right, with dropout", "right without"]]
     for folder, total in cases:
@@ -72,16 +71,24 @@ def main():
     print(markdown(rows))
 
 
-def measure(test, model, rows):
+def measure(test, settings, model, rows):
     """Return the figures of a training, in the order of FIGURES, and those of the test pictures, if there are any."""
     entropy, right = rows["cross_entropy"], 100 * find_right(rows)
-    figures = [model[2].std(), np.corrcoef(model[2], read_model(PAPER_MODEL)[2])[0, 1]]
+    figures = [untrained(settings), model[2].std(), np.corrcoef(model[2], read_model(PAPER_MODEL)[2])[0, 1]]
     for last in (PAPER_WINDOW, STEADY):
         figures += [entropy[-last:].mean(), right[-last:].mean()]
     if test:
         count, total = count_right(model, test)
         figures.append(100 * count / total)
     return figures
+
+
+def untrained(settings):
+    """Return the mean cross entropy of the network before its first generation, on all pictures, without dropout."""
+    start = parts_of(start_model(Settings.labels, np.random.default_rng(settings["seed"]), settings["output_sum"]))
+    labels = np.eye(len(start.labels))
+    return np.mean([cnn.cross_entropy(cnn.forward(pixels, start).softmax, labels[index])
+                    for _, pixels, index in pictures_of(start.labels, settings["dataset"])])  # fmt: skip
 
 
 def cell(values, form, known):

@@ -29,8 +29,8 @@ def one_or_more(text):
 def train_all(cases, seeds, measure):
     """Train with each of the cases, settings of train(), and with seeds 1 to `seeds`, on all cores.
 
-    Returns for each case a list: the result of measure(model, rows of the log) for each seed. `measure` must be a
-    function of a module, because the workers are new Pythons.
+    Returns for each case a list: the result of measure(settings, model, rows of the log) for each seed. `measure` must
+    be a function of a module, because the workers are new Pythons.
     """
     jobs = [{**case, "seed": seed} for seed in range(1, seeds + 1) for case in cases]
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each worker has one core
@@ -48,11 +48,11 @@ def ignore_ctrl_c():
 
 
 def train_once(measure, settings):
-    """Train with these settings and files in a temporary folder. Returns measure(model, rows of the log)."""
+    """Train with these settings, files in a temporary folder. Returns measure(settings, model, rows of the log)."""
     with tempfile.TemporaryDirectory() as folder:
         log = os.path.join(folder, "metadata.doc")
         model = train(**settings, model_file=os.path.join(folder, "model.doc"), metadata_file=log)
-        return measure(model, read_metadata(log))
+        return measure(settings, model, read_metadata(log))
 
 
 def pictures_of(labels, folder, trim=False):

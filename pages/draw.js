@@ -7,6 +7,8 @@ const PEN = SIDE * 3 / 32;  // 3 pixels of the network's 32
 const SENT = 256;  // pixels that are sent, at most, both ways: 8 for each that the network sees
 const TRIMMED = SENT * 24 / 32;  // what the server scales ink to: sent as large as that, it stays as it is
 const ARROWS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
+const NOISY = "This browser changes what a page reads of a picture (protection against fingerprinting), so the answer would be "
+  + "wrong. Allow this page to read canvases, or use another browser.";
 const EMPTY = "The square is empty: draw one character in it.", GONE = "The server does not answer. Is demo.py still running?";
 let marks = [];  // what was done, in order: {points: [[x, y], ...]}, {picture}, or {} where all was cleared
 let stroke = null;  // the points of the stroke that is being drawn
@@ -16,6 +18,8 @@ let models = [];  // to choose from, [{name, title, labels}, ...]
 let framed = null;  // two corners of the part of a picture that is being framed
 let everyLabel = false;  // whether the bars of more than ten labels are all shown, or the best five
 let weights = {};  // the kernels and weights of the model that answered last; the server sends them when they change
+let flips = new Set();  // the blocks of 2x2 pixels that are inverted, by a click on the picture
+let place = null;  // how a drawing stands in the picture that is sent: [scale, left, top]
 
 // Drawing
 
@@ -66,9 +70,11 @@ function repaint() {  // the square, as things are
   $("undo").setAttribute("aria-disabled", marks.length === 0);
   $("clear").setAttribute("aria-disabled", isEmpty());
   showPen();
+  frameDrawing();
 }
 
 function compose(example) {  // what is sent: the example, if nothing is drawn; a picture without the paper around it; strokes large, and all of one width
+  place = null;
   if (example) {
     sent.width = sent.height = 32;
     return copy.drawImage(example, 0, 0, 32, 32);
@@ -85,12 +91,15 @@ function compose(example) {  // what is sent: the example, if nothing is drawn; 
   const [left, top, right, bottom] = [Math.min, Math.max].flatMap(
     outer => [0, 1].map(axis => points.reduce((found, point) => outer(found, point[axis]), points[0][axis])));
   const scale = (TRIMMED - width) / Math.max(right - left, bottom - top, STEP);
-  copy.setTransform(scale, 0, 0, scale, (SENT - scale * (left + right)) / 2, (SENT - scale * (top + bottom)) / 2);
+  place = [scale, (SENT - scale * (left + right)) / 2, (SENT - scale * (top + bottom)) / 2];
+  copy.setTransform(scale, 0, 0, scale, place[1], place[2]);
   for (const mark of strokes) trace(copy, mark.points, width / scale);
 }
 
 function isEmpty() { return !visible().some(mark => mark.points || mark.picture); }
 function changed() {
+  flips.clear();
+  blocks = null;
   repaint();
   if (!isEmpty() && $("status").textContent === EMPTY) tell("");
   ask();
@@ -108,12 +117,20 @@ function end() {
 }
 
 async function take(file) {  // a picture instead of a drawing
-  if (!file) return;
+  if (!file) return tell("There is no picture in this. Save it as a file first, then drop the file here.");
+  if (isNoisy()) return tell(NOISY);
   try {
     add({picture: await createImageBitmap(file)});
   } catch {
     tell(`The browser cannot open ${file.name || "this"} as a picture. Save it as JPEG or PNG.`);
   }
+}
+
+function isNoisy() {  // a browser that protects from fingerprinting gives back other pixels than were drawn
+  const canvas = make("canvas", {width: 1, height: 1}), context = canvas.getContext("2d");
+  context.fillStyle = "white";
+  context.fillRect(0, 0, 1, 1);
+  return context.getImageData(0, 0, 1, 1).data.some(value => value !== 255);
 }
 
 function framing() { return $("part").ariaPressed === "true"; }
@@ -158,11 +175,12 @@ async function question() {
     compose(example);
     const png = atob(sent.toDataURL().split(",")[1]);  // at once, where toBlob() may wait a second
     const body = Uint8Array.from(png, character => character.charCodeAt(0));
-    const query = new URLSearchParams({inside: 1, model: $("model").value, known: weights.mark ?? ""});
+    const query = {inside: 1, model: $("model").value, known: weights.version ?? "", flip: [...flips].join()};
     sending = new AbortController();
-    const reply = await fetch(`classify?${query}`, {method: "POST", body, signal: sending.signal});
+    const reply = await post(query, body);
     status = reply.status;
     answer = await reply.json();
+    if (!stroke && reply.ok) askBlocks(query, body);
     if (!reply.ok) text = `The server refuses: ${answer.error}.`;
     else if (answer.blank && !stroke) text = "There is no ink in this picture.";
   } catch {
@@ -183,13 +201,25 @@ async function question() {
   if (due) ask();
 }
 
+function post(query, body) {
+  return fetch(`classify?${new URLSearchParams(query)}`, {method: "POST", body, signal: sending.signal});
+}
+
+async function askBlocks({model, flip}, body) {  // what each block of 2x2 pixels would change; only once the pen is lifted
+  const signal = sending.signal;
+  const found = await post({model, flip, blocks: 1}, body).then(reply => reply.json()).catch(() => null);
+  if (signal !== sending.signal || signal.aborted || due) return;
+  blocks = found?.blocks ?? null;
+  paintSteps();
+}
+
 async function choose() {  // the models and samples that the server has; whether it said
   const found = await getJson("choices"), chosen = $("model").value;
   if (!found) show(GONE);
   else {
     models = found.models;
     $("model").replaceChildren(...models.map(({name, title}) => make("option", {value: name, textContent: title})));
-    const wanted = [chosen, sessionStorage.getItem("model"), models[0]?.name];
+    const wanted = [chosen, recall("model"), models[0]?.name];
     $("model").value = wanted.find(name => models.some(model => model.name === name)) ?? "";
     $("samples").replaceChildren(...found.samples.map(sample));
     describe();
@@ -205,8 +235,9 @@ function sample({label, picture}) {
 }
 
 function describe() {  // what the chosen model knows
-  const labels = models.find(({name}) => name === $("model").value)?.labels ?? [];
-  $("knows").textContent = labels.length ? `knows ${runs(labels).join(" ")}, and must choose one of them`
+  const labels = models.find(({name}) => name === $("model").value)?.labels ?? [], known = runs(labels).join(" ");
+  $("task").textContent = labels.length > 10 ? "Draw a letter or a digit" : labels.length === 10 ? "Draw a digit" : "Draw a character";
+  $("knows").textContent = labels.length ? `It knows ${known} and must answer with one of them, whatever you draw.`
     : "No model: train one with python3 controller.py";
   for (const button of $("samples").children) button.hidden = !labels.includes(button.dataset.label);
   $("try").hidden = ![...$("samples").children].some(button => !button.hidden);
@@ -232,20 +263,21 @@ function tell(text, label = "") {  // in the live region, which is silent while 
   $("status").replaceChildren(...(label ? [make("b", {textContent: label}), " "] : []), make("span", {textContent: text}));
 }
 
-function bars(shares) {  // {label: share, or null where it is not known}
-  const labels = Object.keys(shares).sort(), most = Math.max(...Object.values(shares));
+function bars(shares) {  // {label: share, or null where it is not known}; each is a button that chooses the output
+  const order = Object.keys(shares), labels = [...order].sort(), most = Math.max(...Object.values(shares));
   if (labels.length > 10) labels.sort((a, b) => shares[b] - shares[a]);  // too many to look through in a fixed order
-  $("bars").style.setProperty("--wide", `${0.8 * Math.min(12, Math.max(2, ...labels.map(label => label.length)))}rem`);
+  const shown = everyLabel ? labels : labels.slice(0, 10);
   $("all").hidden = labels.length <= 10;
-  $("all").textContent = everyLabel ? "Show the best five" : `Show all ${labels.length}`;
-  $("bars").classList.toggle("few", labels.length > 10 && !everyLabel);
-  if (labels.length > 10 && everyLabel) $("bars").tabIndex = 0;  // it scrolls
-  else $("bars").removeAttribute("tabindex");
-  $("bars").replaceChildren(...labels.map(label => {
-    const bar = make("i"), share = shares[label];
+  $("all").textContent = everyLabel ? "Show the best ten" : `Show all ${labels.length}`;
+  $("bars").replaceChildren(...shown.map(label => {
+    const bar = make("i"), share = shares[label], map = order.indexOf(label);
     bar.style.setProperty("--share", `${100 * (share ?? 0)}%`);
-    return make("li", {className: share !== null && share === most ? "best" : ""}, make("span", {className: "label", title: label, textContent: label}), bar,
+    const button = make("button", {type: "button", className: share !== null && share === most ? "best" : "", title: label},
+      make("span", {className: "label", textContent: label}), bar,
       make("span", {className: "share", textContent: share === null ? "–" : percent(share)}));
+    button.setAttribute("aria-pressed", cell?.step === 5 && cell.map === map);
+    on(button, "click", () => { if (inside) choosePlace({step: 5, map, row: 0, column: 0}, true); });
+    return make("li", {}, button);
   }));
 }
 
@@ -256,51 +288,50 @@ function show(text, answer, example) {  // a text, or where there is none the an
     describe();
   }
   if (text) tell(text);
-  else tell(`is the network’s best guess: ${percent(answer.probabilities[answer.label])}`, answer.label);
-  bars(text ? Object.fromEntries((known?.labels ?? []).map(label => [label, null])) : answer.probabilities);
+  else {
+    const [best, second] = Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]);
+    tell(`${percent(best[1])}, then ${second[0]}: ${percent(second[1])}`, best[0]);
+  }
   $("inside-name").textContent = example ? `Look inside; as an example, ${example.alt.toLowerCase()}` : "Look inside";
   lookInside(text && !example ? null : answer?.inside);
+  bars(text ? Object.fromEntries((known?.labels ?? []).map(label => [label, null])) : answer.probabilities);
   if ($("photo").hidden) return;
   if (inside) paintMaps($("cut"), inside.pixels, 32, 1, 0, 255);
   $("cut-how").textContent = answer?.doubtful ? "Not sure what is ink here. This was cut out:" : "This was cut out:";
 }
 
-// Look inside: a canvas a step, and how the cell at hand comes about
+// Look inside: a canvas a step, and the calculation of the place that was chosen
 
-const speaks = make("canvas", {id: "speaks"});  // how much each pixel speaks for the answer
-speaks.setAttribute("role", "img");
-speaks.setAttribute("aria-label", "Pixels that speak for the answer, in blue, and against it, in red");
-const STEPS = [
-  {name: "pixels", title: "What the network saw", what: "32×32 pixels, 0 to 255", size: 32, across: 1, range: [0, 255]},
-  {name: "maps_1", title: "Convolution 1", what: "maps 28×28: each slides a kernel over the pixels; ReLU makes negative sums 0",
-    size: 28, across: 2, range: []},
-  {name: "pooled_1", title: "Max pooling 1", what: "maps 14×14: the largest of each 2×2", size: 14, across: 2, range: []},
-  {name: "maps_2", title: "Convolution 2", what: "maps 10×10: each slides kernels over all maps; ReLU makes negative sums 0",
-    size: 10, across: 2, range: []},
-  {name: "pooled_2", title: "Max pooling 2", what: "maps 5×5: the largest of each 2×2", size: 5, across: 2, range: []},
-  {name: "softmax", title: "Outputs", what: "fully connected: all values times weights, added up; softmax makes probabilities of the sums",
-    size: 1, across: 1, range: [0, 1]},
+const STEPS = [  // `saw`: how many pixels of the picture a value depends on; `stride`: pixels from one value to the next
+  {name: "pixels", title: "Picture", size: 32, saw: 1, stride: 1, what: "Your drawing in 32×32 pixels: 0 is black, 255 is white paper.",
+    more: "Each number is the largest of red, green and blue. A drawing is cut to its ink and made 24 pixels high or wide."},
+  {name: "maps_1", title: "Convolution 1", size: 28, saw: 5, stride: 1, what: "Patterns of 5×5 numbers slide over the picture. Bright: it fits.",
+    more: "Each pixel is multiplied by the number of the pattern that lies on it, and all are added up. ReLU makes negative sums 0."},
+  {name: "pooled_1", title: "Max pooling 1", size: 14, saw: 6, stride: 2, what: "Of each 2×2 values the largest is kept.",
+    more: "So it does not matter much whether a stroke stands a pixel further to the left."},
+  {name: "maps_2", title: "Convolution 2", size: 10, saw: 14, stride: 2, what: "Patterns again, each over all maps before: larger shapes.",
+    more: "Each pattern has 5×5 numbers for every map before. All products are added up. ReLU makes negative sums 0."},
+  {name: "pooled_2", title: "Max pooling 2", size: 5, saw: 16, stride: 4, what: "Again the largest of each 2×2.",
+    more: "These values, map after map, are all that the answer is made of."},
+  {name: "softmax", title: "Answer", size: 1, saw: 32, stride: 0, what: "Each label multiplies these values by its own weights.",
+    more: "The products are added up, with a bias. Then the sums are scaled to a fixed total, and the softmax makes probabilities of them."},
 ];
+const SHOWN = 6, FRAME = "#d33a00";  // groups of a calculation at first; a colour that nothing else has
 let inside = null;  // every step's numbers
-let cell = null;  // the cell at hand: {step, map, row, column}
-let pinned = false;  // a cell that was clicked stays until another one is, or Escape
-let large = null;  // on a small screen, the map that was tapped stands alone: {step, map}
+let cell = null;  // the place at hand: {step, map, row, column}
+let pinned = false;  // a place that was chosen stays until another one is, or Escape
+let blocks = null;  // for each block of 2x2 pixels: [label, its probability, that of the answer] if it were inverted
+let asking = false;  // whether the picture shows what each block would change
+let against = null;  // another output, beside the one that is chosen
+let numbersShown = false, everyGroup = false;  // how a calculation is shown
+let playing = null;  // a kernel slides: {step, map, at}
 
 function lookInside(found) {
-  if (found?.kernels_1) weights = {mark: found.mark, ...Object.fromEntries(["kernels_1", "kernels_2", "weights"].map(name => [name, found[name]]))};
+  if (found?.kernels_1) weights = {version: found.version, ...Object.fromEntries(["kernels_1", "kernels_2", "weights"].map(name => [name, numbers(found[name])]))};
   inside = found && {...found, ...weights, softmax: Float32Array.from(found.softmax)};
-  for (const name of ["pixels", "maps_1", "pooled_1", "maps_2", "pooled_2", "speaks", "kernels_1", "kernels_2", "weights"]) {
-    if (inside) inside[name] = numbers(inside[name]);
-  }
-  const outputs = inside?.labels.length ?? 2;
-  STEPS[5].across = outputs < 4 ? 1 : Math.ceil(Math.sqrt(outputs));
-  for (const index of [1, 2, 3, 4]) {
-    const count = countOf(index);
-    STEPS[index].across = Math.ceil(Math.sqrt(count * 0.66));
-    STEPS[index].text.textContent = `${count} ${STEPS[index].what}`;
-  }
+  if (inside) for (const name of ["pixels", "maps_1", "pooled_1", "maps_2", "pooled_2"]) inside[name] = numbers(inside[name]);
   if (inside && cell && cell.map >= countOf(cell.step)) leave();
-  if (inside && large && large.map >= countOf(large.step)) large = null;
+  if (inside && against >= countOf(5)) against = null;
   paintSteps();
 }
 
@@ -309,54 +340,115 @@ function countOf(index) {  // how many maps a step has
   return inside ? inside[name].length / (size * size) : [1, 6, 6, 6, 6, 2][index];
 }
 
-function paintSteps() {
-  STEPS.forEach((step, index) => {
-    const count = countOf(index);
-    const values = inside?.[step.name] ?? new Float32Array(count * step.size * step.size);
-    const alone = large?.step === index ? large.map * step.size ** 2 : null;
-    step.canvas.parentNode.classList.toggle("large", alone !== null);
-    step.scale = paintMaps(step.canvas, alone === null ? values : values.subarray(alone, alone + step.size ** 2), step.size,
-      alone === null ? step.across : 1, ...step.range);
-    if (index === 5 && inside) inside.labels.forEach((label, map) => write(step, map, label));
+function look(inside_) {  // on a phone: the drawing is small while one looks inside, and large while one draws
+  $("draw").classList.toggle("looking", inside_);
+}
+
+function tab(index) {  // on a phone: the step before and this one
+  STEPS.forEach((step, i) => {
+    step.box.classList.toggle("to", i === Math.max(1, index));
+    step.box.classList.toggle("from", i === Math.max(1, index) - 1);
+    $("tabs").children[i].setAttribute("aria-pressed", i === index);
   });
-  const pixels = inside?.speaks ?? new Float32Array(1024), most = Math.max(...pixels.map(Math.abs));
-  paintMaps(speaks, pixels, 32, 1, -most || -1, most || 1);
-  $("close").hidden = !(cell && inside);
+  paintSteps();
+}
+
+function choosePlace(found, keep) {
+  cell = found;
+  if (keep) {
+    pinned = true;
+    look(true);
+    tab(cell.step);
+    for (const [i, button] of [...$("bars").querySelectorAll("button")].entries()) {
+      button.setAttribute("aria-pressed", cell.step === 5 && inside.labels.indexOf(button.title) === cell.map && i >= 0);
+    }
+  } else paintSteps();
+}
+
+function leave() {
+  cell = against = playing = null;
+  pinned = false;
+  look(false);
+  paintSteps();
+}
+
+function shownValues(index) {  // what a step's canvas shows, and between which limits
+  const step = STEPS[index], count = countOf(index), values = inside?.[step.name] ?? new Float32Array(count * step.size ** 2);
+  if (index === 4 && inside && cell?.step === 5) {  // why this answer: each value times its weight
+    const own = weightsOf(cell.map), other = against === null ? null : weightsOf(against);
+    const products = values.map((value, i) => value * (own[i] - (other ? other[i] : 0))), most = Math.max(...products.map(Math.abs)) || 1;
+    return [products, -most, most];
+  }
+  if (playing?.step === index) {  // what the kernel has not reached yet is dark
+    const first = playing.map * step.size ** 2;
+    return [values.map((value, i) => i - first > playing.at && i < first + step.size ** 2 ? 0 : value)];
+  }
+  return index === 0 ? [values, 0, 255] : [values];
+}
+
+function weightsOf(map) {  // of an output, without the bias
+  const width = inside.weights.length / inside.labels.length;
+  return inside.weights.subarray(map * width, map * width + width - 1);
+}
+
+function paintSteps() {
+  STEPS.slice(0, 5).forEach((step, index) => {
+    const box = step.canvas.parentNode, count = countOf(index), [wide, high] = [box.clientWidth, box.clientHeight];
+    if (wide < 10) return;
+    let across = 1;  // as few maps side by side as the height allows
+    while (across < count && Math.ceil(count / across) * wide / across > Math.max(high, wide / count)) across++;
+    step.across = across;
+    step.scale = paintMaps(step.canvas, shownValues(index)[0], step.size, across, ...shownValues(index).slice(1));
+  });
+  if (inside && asking && blocks) paintBlocks();
+  frameDrawing();
   $("sheet").classList.toggle("kept", pinned);
   if (cell && inside) {
-    frame(STEPS[cell.step], cell.map, cell.row, cell.column, 1);
-    sources(cell).forEach(source => frame(STEPS[cell.step - 1], ...source));
+    if (cell.step < 5) frame(STEPS[cell.step], cell.map, cell.row, cell.column, 1);
+    if (cell.step < 5) sources(cell).forEach(source => frame(STEPS[cell.step - 1], ...source));
+    const [row, column, side] = seen(cell);
+    if (cell.step > 1 && side < 32) frame(STEPS[0], 0, row, column, side);
     explain();
   } else {
     $("board").replaceChildren();
     $("cell").textContent = "";
+    $("tools").replaceChildren(...(inside && blocks ? [toggle("What would change the answer?", asking, () => { asking = !asking; paintSteps(); })] : []),
+      ...(flips.size ? [toggle("Back", false, () => { flips.clear(); ask(); })] : []));
+    if (asking && blocks) sayBlocks();
+  }
+}
+
+function seen({step, row, column}) {  // the pixels that a value depends on: [row, column, side]
+  const {stride, saw} = STEPS[step];
+  return [row * stride, column * stride, saw];
+}
+
+function frameDrawing() {  // the same on the drawing itself, where it is known how it stands in the picture
+  if (!cell || !inside || !place || isEmpty() || cell.step === 5) return;
+  const [row, column, side] = seen(cell), [scale, left, top] = place;
+  const [x, y] = [column * SENT / 32 - left, row * SENT / 32 - top].map(value => value / scale), wide = side * SENT / 32 / scale;
+  for (const mark of [visible()]) if (!mark[0]?.picture) fill(ink), mark.filter(each => each.points).forEach(each => trace(ink, each.points, PEN));
+  outline(ink, x, y, wide, wide, SIDE / Math.max(1, square.clientWidth));
+}
+
+function outline(context, x, y, width, height, unit) {  // a frame of 3 CSS pixels on a white one of 5; unit: canvas pixels in a CSS pixel
+  for (const [style, line] of [["#fff", 5.5], [FRAME, 3]]) {
+    Object.assign(context, {strokeStyle: style, lineWidth: line * unit});
+    context.strokeRect(x, y, width, height);
   }
 }
 
 function pitch(step) { return step.size > 1 ? step.size + 1 : 1; }  // cells from one map to the next
 
 function corner(step, map, row, column) {  // where a cell begins in its canvas
-  if (STEPS[large?.step] === step) return map === large.map ? [column * step.scale, row * step.scale] : [-9999, -9999];
   return [map % step.across * pitch(step) + column, Math.floor(map / step.across) * pitch(step) + row]
-    .map(place => place * step.scale);
+    .map(at => at * step.scale);
 }
 
 function frame(step, map, row, column, side) {
-  const context = step.canvas.getContext("2d"), [x, y] = corner(step, map, row, column), width = side * step.scale;
-  for (const [style, line] of [["#fff", 8], ["#d33a00", 4]]) {
-    Object.assign(context, {strokeStyle: style, lineWidth: line});
-    context.strokeRect(x, y, width, width);
-  }
-}
-
-function write(step, map, label) {  // a label and its share on its output
-  const context = step.canvas.getContext("2d"), [x, y] = corner(step, map, 0, 0), {scale} = step, share = inside.softmax[map];
-  Object.assign(context, {fillStyle: share > 0.45 ? "#000" : "#fff", strokeStyle: "#777", lineWidth: 2, textAlign: "center"});
-  context.strokeRect(x, y, scale, scale);
-  for (const [text, size, line] of [[label, 2.5, 0.55], [percent(share), 6, 0.85]]) {
-    context.font = `600 ${scale / size}px system-ui, sans-serif`;
-    context.fillText(text, x + scale / 2, y + line * scale, scale);
-  }
+  if (!step.canvas?.clientWidth) return;
+  const [x, y] = corner(step, map, row, column);
+  outline(step.canvas.getContext("2d"), x, y, side * step.scale, side * step.scale, step.canvas.width / step.canvas.clientWidth);
 }
 
 function sources({step, map, row, column}) {  // the windows that a cell is calculated from: [map, row, column, side]
@@ -371,106 +463,209 @@ function values(step, [map, row, column, side]) {  // those in a window of a ste
   return Array.from({length: side * side}, (_, i) => inside[name][first + Math.floor(i / side) * size + i % side]);
 }
 
-function grid(caption, found, side, best) {
-  const table = make("table", {}, make("caption", {textContent: caption}));
+// The calculation: pictures first, the largest terms first, numbers on demand
+
+function table(caption, found, side, best) {
+  const made = make("table", {}, make("caption", {textContent: caption}));
   for (let row = 0; row < found.length / side; row++) {
-    table.append(make("tr", {}, ...found.slice(row * side, (row + 1) * side).map(value => make("td",
+    made.append(make("tr", {}, ...found.slice(row * side, (row + 1) * side).map(value => make("td",
       {textContent: say(value, 3), className: `${value < 0 ? "minus" : ""} ${value === best ? "best" : ""}`}))));
   }
-  return table;
+  return made;
 }
 
-function explain() {  // the cell at hand, as on a blackboard
-  const {step, map, row, column} = cell, {title, name, size} = STEPS[step], lines = [];
-  const value = inside[name][(map * size + row) * size + column];
-  const windows = sources(cell).map(source => values(step - 1, source));
-  const place = step === 5 ? `output ${inside.labels[map]}`
-    : `${step ? `map ${map + 1}, ` : ""}row ${row + 1}, column ${column + 1}`;
-  let text;
-  if (step === 0) {
-    const what = {0: ", black ink", 255: ", white paper"}[value] ?? "";
-    text = `${say(value)}${what}: the largest of red, green and blue`;
-  } else if (step === 2 || step === 4) {
-    lines.push(make("div", {className: "sum"}, grid("2×2 values", windows[0], 2, value), `largest: ${say(value)}`));
-    text = `the largest of ${windows[0].map(value => say(value)).join(", ")} is ${say(value)}`;
+function tile(caption, found, low, high) {  // 5x5 numbers as a small picture
+  if (numbersShown) return table(caption, found, 5);
+  const canvas = make("canvas");
+  paintMaps(canvas, Float32Array.from(found), 5, 1, low, high);
+  return make("figure", {className: "tile"}, canvas, make("figcaption", {textContent: caption}));
+}
+
+function toggle(text, pressed, action) {
+  const button = make("button", {type: "button", textContent: text});
+  button.setAttribute("aria-pressed", pressed);
+  on(button, "click", action);
+  return button;
+}
+
+function termsOf({step, map}, windows) {  // each window, its kernel, their products and the sum of these, largest first
+  const all = {1: inside.kernels_1, 3: inside.kernels_2}[step], width = 25 * windows.length;
+  return windows.map((window, i) => {
+    let kernel = step === 5 ? [...weightsOf(map).subarray(25 * i, 25 * i + 25)] : [...all.subarray(map * width + 25 * i, map * width + 25 * i + 25)];
+    if (step === 5 && against !== null) kernel = kernel.map((weight, j) => weight - weightsOf(against)[25 * i + j]);
+    const products = window.map((number, j) => number * kernel[j]);
+    return {from: i + 1, window, kernel, products, sum: products.reduce((a, b) => a + b)};
+  }).sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum));
+}
+
+function explain() {
+  const {step, map, row, column} = cell, {title, name, size} = STEPS[step], value = inside[name][(map * size + row) * size + column];
+  const windows = sources(cell).map(source => values(step - 1, source)), tools = [];
+  const at = step === 5 ? "" : `${step ? `map ${map + 1}, ` : ""}row ${row + 1}, column ${column + 1}`;
+  let text, board = [];
+  if (step === 0) text = `${say(value)}${{0: ", black ink", 255: ", white paper"}[value] ?? ""}`;
+  else if (step === 2 || step === 4) {
+    text = `the largest of ${windows[0].map(each => say(each)).join(", ")} is ${say(value)}`;
+    board = [table("2×2 values", windows[0], 2, value)];
   } else {
-    const all = {1: inside.kernels_1, 3: inside.kernels_2, 5: inside.weights}[step], width = 25 * windows.length + (step === 5);
-    const parts = windows.map((window, i) => {
-      const kernel = [...all.subarray(map * width + 25 * i, map * width + 25 * i + 25)];
-      const products = window.map((number, j) => number * kernel[j]), sum = products.reduce((a, b) => a + b);
-      const from = step === 1 ? "5×5 pixels" : `${step === 3 ? "5×5 of map" : "map"} ${i + 1}`;
-      const sign = [...kernel, ...(step === 1 ? products : [sum])].every(isExact) ? "=" : "≈";
-      const result = step === 1 ? [` ${sign} `, grid("products", products, 5)] : [` ${sign} ${say(sum)}`];
-      const table = grid(step === 5 ? "its weights" : "kernel", kernel, 5);
-      lines.push(make("div", {className: "sum"}, grid(from, window, 5), " × ", table, ...result));
-      return sum;
-    });
-    if (step === 5) parts.push(all[map * width + width - 1]);
-    const total = step === 5 ? inside.sums[map] : parts.reduce((a, b) => a + b);
-    const equals = [...parts, total].every(isExact) ? "=" : "≈";
-    const terms = step === 1 ? `the products add up to${equals === "≈" ? " ≈" : ""}` : `${parts.map(value => say(value)).join(" + ").replaceAll("+ −", "− ")} ${equals}`;
-    text = `${terms} ${say(total)}${step === 5 ? " (the last term is the bias)" : ""}; ${step === 5 ? finish(map) : `ReLU: ${say(value)}`}`;
+    const terms = termsOf(cell, windows), most = Math.max(...terms.map(term => Math.abs(term.sum))) || 1;
+    const shown = everyGroup ? terms : terms.slice(0, SHOWN), rest = terms.slice(shown.length).reduce((sum, term) => sum + term.sum, 0);
+    const limits = [Math.max(...windows.flat()), Math.max(...terms.flatMap(({kernel}) => kernel.map(Math.abs))),
+      Math.max(...terms.flatMap(({products}) => products.map(Math.abs)))].map(limit => limit || 1);
+    board = shown.map((term, i) => group(cell, term, i < 3 || numbersShown, most, limits));
+    if (shown.length < terms.length) board.push(make("p", {textContent: `${terms.length - shown.length} more: ${signed(rest)} in all`}));
+    if (terms.length > SHOWN) tools.push(toggle(everyGroup ? "The largest six" : `Show all ${terms.length}`, everyGroup, () => { everyGroup = !everyGroup; explain(); }));
+    tools.push(toggle("Numbers", numbersShown, () => { numbersShown = !numbersShown; explain(); }));
+    if (step < 5) tools.push(toggle(playing ? "Pause" : "Slide it", Boolean(playing), play));
+    else tools.push(compareWith(map));
+    text = inWords(terms, value);
   }
-  const said = `${title}, ${place}: ${text}`;
+  const said = `${title}${at && `, ${at}`}${step === 5 ? ` ${inside.labels[map]}` : ""}: ${text}`;
   if ($("cell").textContent !== said) $("cell").textContent = said;
-  $("board").replaceChildren(...lines);
+  $("board").replaceChildren(...board);
+  const buttons = [...$("tools").children].map(each => each.textContent + each.getAttribute("aria-pressed")).join();
+  if (buttons !== tools.map(each => each.textContent + each.getAttribute("aria-pressed")).join()) $("tools").replaceChildren(...tools);
 }
 
-function finish(map) {  // from an output's sum to its probability
-  const {outputs, scaled, softmax, output_sum: sum} = inside, all = outputs.reduce((a, b) => a + b);
-  const shared = scaled[map] === outputs[map] ? ""
-    : ` its share of ${say(sum)}: ${say(outputs[map])} of ${say(all)} is ${say(scaled[map])};`;
-  return `without its sign ${say(outputs[map])};${shared} e to that power as a share of all: ${percent(softmax[map])}`;
+function signed(number) { return `${number < 0 ? "−" : "+"} ${say(Math.abs(number))}`; }
+
+function group({step}, {from, window, kernel, products, sum}, withSum, most, [light, strong, large]) {
+  const bar = make("i", {className: sum < 0 ? "below" : "plus"}), source = step === 1 ? "5×5 pixels" : `map ${from}`;
+  bar.style.setProperty("--share", `${50 * Math.abs(sum) / most}%`);
+  return make("div", {className: "group"}, tile(source, window, 0, light), " × ", tile(step === 5 ? "weights" : "pattern", kernel, -strong, strong),
+    " = ", tile("product", products, -large, large), make("div", {className: "term"}, make("span", {className: "bar"}, bar), ...(withSum ? [signed(sum)] : [])));
 }
 
-function pick(index, x, y) {  // the cell at a place of a canvas, as shares of its sides
-  const step = STEPS[index], side = pitch(step) * step.scale;
-  const [across, down] = [x * step.canvas.width, y * step.canvas.height];
-  const map = large?.step === index ? large.map : Math.floor(down / side) * step.across + Math.floor(across / side);
-  const [row, column] = [down, across].map(place => Math.min(step.size - 1, Math.floor(place % side / step.scale)));
-  if (!inside || map < 0 || map * step.size * step.size >= inside[step.name].length) return;
-  cell = {step: index, map, row, column};
+function inWords(terms, value) {  // the sum, the largest terms first
+  const {step, map} = cell, total = terms.reduce((sum, term) => sum + term.sum, 0);
+  const named = terms.slice(0, 3).map(term => `${signed(term.sum)} (map ${term.from})`).join(" "), more = terms.length - 3;
+  const rest = more > 0 ? ` and ${more} more` : "";
+  if (step === 1) return `the products add up to ${say(total)}; ${value ? "above 0, so it is kept" : "ReLU makes it 0"}`;
+  if (step === 3) return `${named}${rest} add up to ${say(total)}; ${value ? "above 0, so it is kept" : "ReLU makes it 0"}`;
+  if (against !== null) return `what speaks for ${inside.labels[map]} (blue) and for ${inside.labels[against]} (red): ${named}${rest}`;
+  const {outputs, scaled, softmax, output_sum: sum} = inside, all = outputs.reduce((a, b) => a + b), bias = inside.sums[map] - total;
+  const shared = scaled[map] === outputs[map] ? "" : ` its share of ${say(sum)}: ${say(outputs[map])} of ${say(all)} is ${say(scaled[map])};`;
+  return `${named}${rest} and the bias ${signed(bias)} add up to ${say(inside.sums[map])}; without its sign ${say(outputs[map])};${shared} `
+    + `e to that power as a share of all: ${percent(softmax[map])}`;
+}
+
+function compareWith(map) {  // a choice of another output: why this and not that?
+  const select = make("select", {}, make("option", {value: "", textContent: "beside no other"}),
+    ...inside.labels.flatMap((label, i) => i === map ? [] : [make("option", {value: i, textContent: `why not ${label}?`})]));
+  select.value = against ?? "";
+  select.setAttribute("aria-label", "Compare with another label");
+  on(select, "change", () => { against = select.value === "" ? null : +select.value; paintSteps(); });
+  return select;
+}
+
+function play() {  // the kernel slides over the map, row by row, and fills it as it goes
+  if (playing) playing = null;
+  else {
+    playing = {step: cell.step, map: cell.map, at: cell.row * STEPS[cell.step].size + cell.column};
+    if (playing.at >= STEPS[cell.step].size ** 2 - 1) playing.at = -1;
+    slide();
+  }
   paintSteps();
 }
 
-function makeStep(step, index) {
-  step.canvas = make("canvas", {tabIndex: 0});
+function slide() {  // one place further; for those who asked for reduced motion, once for each press
+  if (!playing || !inside) return;
+  const {size} = STEPS[playing.step], still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  playing.at += 1;
+  const {step, map, at} = playing;
+  cell = {step, map, row: Math.floor(at / size), column: at % size};
+  if (still || at === size * size - 1) playing = null;
+  else setTimeout(slide, 30);
+  paintSteps();
+}
+
+// What would change the answer: real inversions of blocks of 2x2 pixels
+
+function changeOf(block) { return inside.softmax[best()] - blocks[block][2]; }  // above 0: it speaks for the answer
+function best() { return inside.softmax.indexOf(Math.max(...inside.softmax)); }
+
+function paintBlocks() {  // blue over a block whose inversion would make the answer less probable, red: more probable
+  const {canvas, scale} = STEPS[0], context = canvas.getContext("2d"), side = 2 * scale;
+  const changes = blocks.map((_, block) => changeOf(block)), most = Math.max(...changes.map(Math.abs)) || 1;
+  changes.forEach((change, block) => {
+    context.fillStyle = change > 0 ? `rgba(40, 70, 230, ${0.85 * change / most})` : `rgba(215, 25, 25, ${-0.85 * change / most})`;
+    context.fillRect(block % 16 * side, Math.floor(block / 16) * side, side, side);
+  });
+  const strongest = changes.map((change, block) => [Math.abs(change), block]).sort((a, b) => b[0] - a[0]).slice(0, 3);
+  for (const [change, block] of strongest) if (change > 0.001) frame(STEPS[0], 0, 2 * Math.floor(block / 16), 2 * (block % 16), 2);
+}
+
+function sayBlocks() {
+  const answer = inside.labels[best()], turning = blocks.flatMap(([label], block) => label === answer ? [] : [[label, block]]);
+  const to = [...new Set(turning.map(([label]) => label))].join(", ");
+  $("cell").textContent = (turning.length ? `${turning.length} of the 256 blocks of 2×2 pixels would change the answer, to ${to}, if they alone were turned `
+    + "from black to white or back." : "No single block of 2×2 pixels would change the answer.")
+    + " Blue: turning the block makes the answer less probable. Red: more probable. Framed: the three strongest. Click a block to turn it.";
+}
+
+// Choosing a place: with the pointer, with a finger, with the keyboard
+
+function pick(index, x, y, keep = false) {  // the cell at a place of a canvas, as shares of its sides
+  const step = STEPS[index], side = pitch(step) * step.scale;
+  const [across, down] = [Math.max(0, x) * step.canvas.width, Math.max(0, y) * step.canvas.height];
+  const map = Math.floor(down / side) * step.across + Math.min(step.across - 1, Math.floor(across / side));
+  const [row, column] = [down, across].map(at => Math.min(step.size - 1, Math.floor(at % side / step.scale)));
+  if (!inside || map >= countOf(index)) return;
+  if (index === 0 && asking && blocks && keep) {
+    const block = Math.floor(row / 2) * 16 + Math.floor(column / 2);
+    if (!flips.delete(block)) flips.add(block);
+    cell = null;
+    return ask();
+  }
+  playing = null;
+  choosePlace({step: index, map, row, column}, keep);
+}
+
+function makeSteps() {
+  STEPS.forEach((step, index) => {
+    const heading = make("h3", {textContent: step.title});
+    const text = make("p", {className: "quiet", textContent: `${step.what} `}, make("details", {}, make("summary", {textContent: "more"}), step.more));
+    step.box = make("div", {className: "step"}, heading, text);
+    if (index < 5) {
+      step.canvas = make("canvas", {tabIndex: 0});
+      Object.entries({role: "application", "aria-label": `${step.title}. ${step.what}`, "aria-describedby": "cell"})
+        .forEach(([name, value]) => step.canvas.setAttribute(name, value));
+      step.box.append(make("div", {className: "maps"}, step.canvas));
+      listen(step, index);
+    } else step.box.append(make("ol", {id: "bars", ariaLabel: "Probabilities"}), make("button", {id: "all", type: "button", hidden: true}));
+    $("steps").append(step.box);
+    const button = make("button", {type: "button", textContent: ["picture", "conv. 1", "pool 1", "conv. 2", "pool 2", "answer"][index]});
+    on(button, "click", () => { look(true); tab(index); });
+    $("tabs").append(button);
+  });
+  tab(5);
+}
+
+function listen(step, index) {
   const shares = event => {
     const box = step.canvas.getBoundingClientRect();
     return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
   };
-  Object.entries({role: "application", "aria-label": `${step.title}, ${step.what}`, "aria-describedby": "inside-how cell"})
-    .forEach(([name, value]) => step.canvas.setAttribute(name, value));
-  on(step.canvas, "pointermove pointerdown", event => {
-    if (event.type === "pointermove" && pinned) return;
-    const narrow = step.canvas.getBoundingClientRect().width / step.canvas.width * step.scale < 8;  // pixels
-    pick(index, ...shares(event));
-    if (event.type === "pointermove") return;
-    pinned = true;
-    if (event.pointerType === "touch" && narrow && cell?.step === index && index < 5) large = {step: index, map: cell.map};
-    paintSteps();
-    step.canvas.scrollIntoView({block: "nearest"});
-  });
-  on(step.canvas, "focus", () => {
-    if (cell?.step !== index && step.canvas.matches(":focus-visible")) pick(index, 0.25, 0.2);
-  });
+  on(step.canvas, "pointermove", event => { if (!pinned && event.pointerType === "mouse") pick(index, ...shares(event)); });
+  on(step.canvas, "pointerleave", () => { if (!pinned && cell) { cell = null; paintSteps(); } });
+  on(step.canvas, "click", event => pick(index, ...shares(event), true));
   on(step.canvas, "keydown", event => {
-    if (event.key === "Enter" && cell?.step === index) { pinned = true; paintSteps(); }
-    if (!ARROWS[event.key] || cell?.step !== index) return;
+    const arrow = ARROWS[event.key];
+    if (!arrow && event.key !== "Enter") return;
     event.preventDefault();
-    const at = corner(step, cell.map, cell.row, cell.column).map(place => place / step.scale), wide = pitch(step);
-    const [x, y] = ARROWS[event.key].map((way, axis) => {  // a step further, over the gap between two maps
+    if (cell?.step !== index) return pick(index, 0.5 / step.across, 0.1, true);
+    if (event.key === "Enter") return choosePlace(cell, true);
+    const at = corner(step, cell.map, cell.row, cell.column).map(value => value / step.scale), wide = pitch(step);
+    const [x, y] = arrow.map((way, axis) => {  // a step further, over the gap between two maps
       const next = at[axis] + way, gap = wide > 1 && way && (next + wide) % wide === step.size;
       return (next + (gap ? way : 0) + 0.5) * step.scale;
     });
     const {width, height} = step.canvas;
-    if (x > 0 && y > 0 && x < width && y < height) pick(index, x / width, y / height);
+    if (x > 0 && y > 0 && x < width && y < height) pick(index, x / width, y / height, pinned);
   });
-  step.text = make("p", {className: "quiet", textContent: step.what});
-  const others = index ? [] : [speaks, make("p", {className: "quiet", textContent: "blue: the answer would be less probable if this "
-    + "pixel were turned from black to white or back; red: more probable"})];
-  return make("div", {}, make("h3", {textContent: step.title}), step.text, step.canvas, ...others);
 }
+
+makeSteps();
 
 // The pointer, the keyboard, files
 
@@ -481,6 +676,8 @@ function position(event) {
 
 on(square, "pointerdown", event => {
   if (stroke || event.button !== 0) return;
+  if (isNoisy()) return tell(NOISY);
+  if ($("draw").classList.contains("looking") && $("square").clientWidth < 200) return look(false);  // small on a phone: a tap makes it large
   pointer = event.pointerId;
   if (framing()) framed = [position(event), position(event)];
   else begin(position(event));
@@ -527,15 +724,14 @@ on(document, "keydown", event => {
   event.preventDefault();
   undo();
 });
-function leave() { cell = large = null; pinned = false; paintSteps(); }
-on($("close"), "click", leave);
 on($("part"), "click", () => { $("part").ariaPressed = !framing(); });
-on($("all"), "click", () => { everyLabel = !everyLabel; describe(); ask(); });
+on($("all"), "click", () => { everyLabel = !everyLabel; ask(); });
 on($("undo"), "click", undo);
 on($("clear"), "click", clear);
 on($("file"), "change", event => { take(event.target.files[0]); event.target.value = ""; });
-on($("model"), "change", () => { sessionStorage.setItem("model", $("model").value); describe(); ask(); });
-on(window, "pagehide", () => sessionStorage.setItem("strokes", JSON.stringify(visible().filter(mark => mark.points))));
+on($("model"), "change", () => { remember("model", $("model").value); flips.clear(); describe(); ask(); });
+on(window, "pagehide", () => remember("strokes", JSON.stringify(visible()[0]?.picture ? [] : visible().filter(mark => mark.points))));
+on(window, "resize", () => paintSteps());
 on(window, "focus", choose);  // there may be others by now
 on(document, "paste", event => take(event.clipboardData.files[0]));
 on(document, "dragover drop dragleave", event => {
@@ -544,8 +740,7 @@ on(document, "dragover drop dragleave", event => {
   if (event.type === "drop") take(event.dataTransfer.files[0]);
 });
 
-$("steps").append(...STEPS.map(makeStep));
 lookInside(null);
-marks = JSON.parse(sessionStorage.getItem("strokes") ?? "[]");  // the drawing is kept while the tab is open
+marks = JSON.parse(recall("strokes") ?? "[]");  // the drawing is kept while the tab is open
 choose();
 changed();

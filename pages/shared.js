@@ -46,9 +46,15 @@ function paintMaps(canvas, values, size, across, low, high) {
 
 const getJson = address => fetch(address).then(reply => reply.json()).catch(() => null);  // null: no server, or no answer
 
-// What the tab remembers. Where storage is blocked, it throws, and nothing is remembered.
-function recall(name) { try { return JSON.parse(sessionStorage.getItem(name)); } catch { return null; } }
-function remember(name, value) { try { sessionStorage.setItem(name, JSON.stringify(value)); } catch { /* blocked, or full */ } }
+function remember(name, value) {  // while the tab is open, unless the browser keeps nothing
+  try { sessionStorage.setItem(name, value); } catch { /* cookies are blocked */ }
+}
+function recall(name) { try { return sessionStorage.getItem(name); } catch { return null; } }
+
+// Drawing
+
+const SENT = 256;  // pixels that are sent, at most, both ways: 8 for each that the network sees
+const TRIMMED = SENT * 24 / 32;  // what the server scales ink to: sent as large as that, it stays as it is
 
 function trace(context, points, width) {  // a stroke: curves from halfway to halfway between its points
   Object.assign(context, {strokeStyle: "black", lineWidth: width, lineCap: "round", lineJoin: "round"});
@@ -61,14 +67,21 @@ function trace(context, points, width) {  // a stroke: curves from halfway to ha
   context.stroke();
 }
 
-function enlarge(strokes, pen) {  // strokes on a canvas as the server wants them: as large as it scales ink to, with one pen
-  const canvas = make("canvas", {width: 256, height: 256}), context = canvas.getContext("2d"), points = strokes.flat();
+function fill(context) {
+  context.setTransform(1, 0, 0, 1, 0, 0);
   context.fillStyle = "white";
-  context.fillRect(0, 0, 256, 256);
+  context.fillRect(0, 0, context.canvas.width, context.canvas.height);
+}
+
+function enlarge(context, strokes, side) {  // strokes in a square of a side, as they are sent: large, and all of one width
+  const points = strokes.flat(), width = SENT * 3 / 32;  // 3 of the pixels that the network sees
   const [left, top, right, bottom] = [Math.min, Math.max].flatMap(
     outer => [0, 1].map(axis => points.reduce((found, point) => outer(found, point[axis]), points[0][axis])));
-  const width = 24, scale = (192 - width) / Math.max(right - left, bottom - top, pen / 3);  // 8 pixels for each of the network's
-  context.setTransform(scale, 0, 0, scale, (256 - scale * (left + right)) / 2, (256 - scale * (top + bottom)) / 2);
+  const scale = (TRIMMED - width) / Math.max(right - left, bottom - top, side / 32);
+  const place = [scale, (SENT - scale * (left + right)) / 2, (SENT - scale * (top + bottom)) / 2];
+  context.canvas.width = context.canvas.height = SENT;
+  fill(context);
+  context.setTransform(scale, 0, 0, scale, place[1], place[2]);
   for (const stroke of strokes) trace(context, stroke, width / scale);
-  return canvas;
+  return place;
 }

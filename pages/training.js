@@ -5,13 +5,13 @@ const EVERY = 1000, SLOWEST = 10_000;  // milliseconds between two looks; where 
 const STILL = 5000, KEPT = 20_000;  // milliseconds: a log that did not grow so long stands still; how long a look is kept
 const TREND = 0.05;  // the share of all generations that the trend line averages
 const POINTS = 600, LINES = 10;  // in the graph of your own character, at most
-const board = $("board"), SIDE = board.width, PEN = SIDE * 3 / 32;
+const board = $("pad"), SIDE = board.width, PEN = SIDE * 3 / 32;
 let looks = [];  // the last ones: {time, generation, started}
 let dots = [];  // [generation, cross entropy, percent right]
 let model = {};  // the one that is trained: {name, version, labels, kernels_1, kernels_2, weights}
-let strokes = (recall("strokes") ?? []).map(mark => mark.points);  // what is drawn, [[x, y], ...] each
+let strokes = JSON.parse(recall("strokes") ?? "[]").map(mark => mark.points);  // what is drawn, [[x, y], ...] each
 let stroke = null;  // the one that is being drawn
-let curve = recall("curve");  // the answers since then: {of: drawing and training, labels, points: [[generation, shares], ...]}
+let curve = JSON.parse(recall("curve"));  // the answers since then: {of: drawing and training, labels, points: [[generation, shares], ...]}
 let asked = null;  // the drawing and the version of the model that the last answer is of
 
 async function look() {
@@ -110,7 +110,9 @@ async function question() {  // asks if the drawing or the model is another one 
   const drawing = JSON.stringify(strokes), now = `${model.version} ${drawing}`;
   if (!strokes.length) return showAnswer(null);
   if (!model.version || stroke || now === asked) return;
-  const png = atob(enlarge(strokes, PEN).toDataURL().split(",")[1]);
+  const sent = make("canvas").getContext("2d");
+  enlarge(sent, strokes, SIDE);
+  const png = atob(sent.canvas.toDataURL().split(",")[1]);
   const body = Uint8Array.from(png, character => character.charCodeAt(0));
   const query = new URLSearchParams({inside: 1, model: model.name, known: model.version});
   const answer = await fetch(`classify?${query}`, {method: "POST", body}).then(reply => reply.json()).catch(() => null);
@@ -128,7 +130,7 @@ function extend(of, labels, generation, shares) {  // another drawing or trainin
   if (curve?.of !== of) curve = {of, labels, points: []};
   curve.points = [...curve.points.filter(point => point[0] < generation), [generation, shares.map(share => +share.toFixed(4))]];
   if (curve.points.length > POINTS) curve.points = curve.points.filter((_, i) => i % 2 === 0);  // the last one stays
-  remember("curve", curve);
+  remember("curve", JSON.stringify(curve));
 }
 
 function showAnswer(label, labels = model.labels ?? [], shares = []) {
@@ -168,14 +170,13 @@ function showCurve() {  // a line for each of the labels that were the most prob
 
 function paintBoard() {
   const context = board.getContext("2d");
-  context.fillStyle = "white";
-  context.fillRect(0, 0, SIDE, SIDE);
+  fill(context);
   for (const points of stroke ? [...strokes, stroke] : strokes) trace(context, points, PEN);
 }
 
 function redraw(all) {  // another drawing
   [strokes, stroke] = [all, null];
-  remember("strokes", strokes.map(points => ({points})));
+  remember("strokes", JSON.stringify(strokes.map(points => ({points}))));
   paintBoard();
   question();
 }

@@ -31,7 +31,8 @@ FONT_FOLDERS = ("/usr/share/fonts", "/usr/share/texmf/fonts", "/usr/share/hershe
                 "/Library/Fonts", "/System/Library/Fonts", "C:/Windows/Fonts")  # fmt: skip
 # Families that draw symbols, keys or ornaments where others have digits and letters.
 NO_LETTERS = re.compile("(?i)dingbat|symbol|initial|keyboard|keyfont|integrals|ornament|emoji|icon|D050000L"
-                        "|^(astro|cyril|greek|japan|marker|math|meteo|music|symbolic|timesg$)")  # fmt: skip
+                        "|^(astro|cyril|greek|japan|marker|math|meteo|music|symbolic|timesg$)"
+                        "|^(cmex|cmmi|cmr|cmsy|dsrom|esint|eufm|msam|msbm|rsfs|stmary|wasy)10$")  # fmt: skip
 STYLES = [(False, False), (True, False), (False, True), (True, True)]  # (bold, italic): Chars74K has each font in all
 BOLD, ITALIC = re.compile("(?i)bold|black|heavy"), re.compile("(?i)italic|oblique|slant")
 WEIGHTS = re.compile(  # what the names of one family's weights and widths end in

@@ -102,15 +102,18 @@ def test_reproduction_compares_folders(dataset, run_script):
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
     rows = [line for line in done.stdout.splitlines() if line.startswith(f"| {dataset} |")]
     assert len(rows) == 4
-    assert "| the paper |  | 1.331 |  | 0.1728 | 85.15% |" in done.stdout
+    assert "| the paper |  | 0.301 | 1.331 |  | 0.1728 | 85.15% |" in done.stdout
 
 
 def test_reproduction_measures_the_log_and_the_weights(dataset, tmp_path):
     paper = model.read_model(reproduction.PAPER_MODEL)
     names = [(name, float if name == "cross_entropy" else "U1") for name in ("label", "cross_entropy", "predicted")]
     log = np.array([("0", 0.1, "0"), ("1", 0.3, "0")], names)
-    found = reproduction.measure(None, [None, None, 2 * paper[2]], log)
-    np.testing.assert_allclose(found, [2 * paper[2].std(), 1, 0.2, 50, 0.2, 50])
+    settings = {"seed": 4, "output_sum": 100, "dataset": dataset}
+    found = reproduction.measure(None, settings, [None, None, 2 * paper[2]], log)
+    start = model.start_model("01", np.random.default_rng(4))
+    costs = [-np.log10(cnn.cnn(path, start)[int(path.parent.name)]) for path in sorted(dataset.rglob("*.png"))]
+    np.testing.assert_allclose(found, [np.mean(costs), 2 * paper[2].std(), 1, 0.2, 50, 0.2, 50])
 
 
 @pytest.mark.usefixtures("all_cores")
@@ -149,7 +152,7 @@ def test_landscape_draws_the_ways_of_real_trainings(dataset, monkeypatch, capsys
     assert re.search(r"^\| two \| [\d.]+ \| [\d.]+ \| \d+%, \d+% \| ", capsys.readouterr().out, re.MULTILINE)
     assert (dataset.parent / "m.png").read_bytes().startswith(b"\x89PNG")
 
-    (far, _), (close, last) = (landscape.two_ways(settings, apart) for apart in (1, 0.05))
+    (far, _), (close, last) = (landscape.two_ways(settings, apart, (1, 2)) for apart in (1, 0.05))
     np.testing.assert_allclose(close[1, 0] - close[0, 0], 0.05 * (far[1, 0] - far[0, 0]), atol=1e-6)
     alone = training.train(**settings, model_file="a.doc", metadata_file="a.log", seed=1)
     np.testing.assert_array_equal(landscape.line_of(alone), close[0, -1])
