@@ -541,12 +541,11 @@ function inWords(terms, value) {  // the sum, the largest terms first
   const named = terms.slice(0, 3).map(term => `${signed(term.sum)} (map ${term.from})`).join(" "), more = terms.length - 3;
   const rest = more > 0 ? ` and ${more} more` : "";
   if (step === 1) return `the products add up to ${say(total)}; ${value ? "above 0, so it is kept" : "ReLU makes it 0"}`;
-  if (step === 3) return `${named}${rest} add up to ${say(total)}; ${value ? "above 0, so it is kept" : "ReLU makes it 0"}`;
+  if (step === 3) return `${named}${rest} make ${say(total)}; ${value ? "above 0, so it is kept" : "ReLU makes it 0"}`;
   if (against !== null) return `what speaks for ${inside.labels[map]} (blue) and for ${inside.labels[against]} (red): ${named}${rest}`;
   const {outputs, scaled, softmax, output_sum: sum} = inside, all = outputs.reduce((a, b) => a + b), bias = inside.sums[map] - total;
-  const shared = scaled[map] === outputs[map] ? "" : ` its share of ${say(sum)}: ${say(outputs[map])} of ${say(all)} is ${say(scaled[map])};`;
-  return `${named}${rest} and the bias ${signed(bias)} add up to ${say(inside.sums[map])}; without its sign ${say(outputs[map])};${shared} `
-    + `e to that power as a share of all: ${percent(softmax[map])}`;
+  const shared = scaled[map] === outputs[map] ? "" : `, scaled: ${say(outputs[map])} of ${say(all)} is ${say(scaled[map])} of ${say(sum)}`;
+  return `${named}${rest} and the bias ${signed(bias)} make ${say(inside.sums[map])}${shared}; softmax: ${percent(softmax[map])}`;
 }
 
 function compareWith(map) {  // a choice of another output: why this and not that?

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+import re
 import shutil
 import threading
 import time
@@ -182,8 +183,7 @@ class Page:
     def best(self, label):
         """Wait until the last question's answer names this label the best; the share it gives."""
         wait(lambda: self.run("return !due && !busy && !stroke"))
-        said = self.status(f"{label} is the network’s best guess: ")
-        return said.rsplit(" ", 1)[1]
+        return re.match(r"\S+ (\S+%), then ", self.status(f"{label} ")).group(1)
 
     def drawn(self, points, label, kind="mouse"):
         """Draw a stroke and wait until it is taken for this label; the share that it gets."""
@@ -196,8 +196,32 @@ class Page:
         wait(lambda: self.run("return !due && !busy && inside?.labels.length") == labels)
 
     def maps(self):
-        """The pictures of the steps."""
-        return self.browser.find_elements("css selector", "#steps canvas:not(#speaks)")
+        """The pictures of the steps, without the answer."""
+        return self.browser.find_elements("css selector", ".maps canvas")
+
+    def choose_place(self, step, at=0, row=0, column=0):
+        """Choose a value of a step, as a click does."""
+        self.run("choosePlace({step: arguments[0], map: arguments[1], row: arguments[2], column: arguments[3]}, true)",
+                 step, at, row, column)  # fmt: skip
+
+    def tap(self, element, x, y):
+        """Tap on a place of an element, given as shares of its sides."""
+        actions, size = self.pointer("touch"), element.size
+        actions.pointer_action.move_to(element, *(int(length * (share - 0.5)) for length, share in (
+            (size["width"], x), (size["height"], y))))  # fmt: skip
+        actions.pointer_action.pointer_down()
+        actions.pointer_action.pointer_up()
+        actions.perform()
+
+    def in_view(self, *selectors):
+        """Assert that elements are whole in the window."""
+        script = """return [innerWidth, innerHeight, ...arguments[0].map(each => {
+            const box = document.querySelector(each).getBoundingClientRect();
+            return [each, box.left, box.top, box.right, box.bottom]; })]"""
+        width, height, *boxes = self.run(script, selectors)
+        for name, left, top, right, bottom in boxes:
+            assert left >= -1 and top >= -1 and right <= width + 1 and bottom <= height + 1, (name, width, height)
+            assert right > left and bottom > top, name
 
     def click(self, element=None, *place):
         """Click where the pointer is, or on an element."""
@@ -209,7 +233,7 @@ class Page:
 
     def bars(self):
         """Each row as (label, the bar's width in percent, share)."""
-        script = """return [...document.querySelectorAll("#bars li")].map(row => [row.children[0].textContent,
+        script = """return [...document.querySelectorAll("#bars button")].map(row => [row.children[0].textContent,
             parseFloat(row.children[1].style.getPropertyValue("--share")), row.children[2].textContent])"""
         return [tuple(row) for row in self.run(script)]
 
@@ -225,7 +249,7 @@ class Page:
 
     def places(self):
         """Where everything stands."""
-        script = """return [...document.querySelectorAll("h1, h2, #square, #undo, #status, li, canvas, #keys")]
+        script = """return [...document.querySelectorAll("h1, h2, #square, #undo, #status, li, .maps canvas, #keys")]
             .map(element => Object.values(element.getBoundingClientRect().toJSON()))"""
         return self.run(script)
 
@@ -306,7 +330,7 @@ def test_it_answers_while_one_draws_ten_times_a_second_at_most_and_never_says_em
     assert len(times) <= 10 * (times[-1] - times[0]) + 2
     said = page.run("return said")
     assert not [text for text in said if "empty" in text]
-    assert next(text for text in said if "best guess" in text).endswith("off")  # a screen reader hears the last alone
+    assert next(text for text in said if ", then " in text).endswith("off")  # a screen reader hears the last alone
     assert said[-1].endswith("polite") and page.element("status").get_attribute("aria-busy") is None
 
 
@@ -321,15 +345,9 @@ def test_a_question_on_its_way_is_seen(page, monkeypatch):
     assert page.element("status").get_attribute("aria-busy") is None
 
 
-def test_a_tap_makes_a_dot(page):
-    page.draw([(0.5, 0.5)])
-    ink = page.pixels() < 128
-    assert ink.sum() == pytest.approx(math.pi * 24**2, rel=0.03)
-
-
 def test_nothing_moves_when_the_answer_comes(page):
     page.status(EMPTY)
-    wait(lambda: page.run("return $('samples').children.length"))
+    wait(lambda: page.inside("pixels"))
     before = page.places()
     page.drawn(ZERO, "0")
     assert page.places() == before
@@ -338,112 +356,220 @@ def test_nothing_moves_when_the_answer_comes(page):
 # Look inside
 
 
-def test_pointing_at_a_cell_shows_its_window_its_kernel_and_the_sum(page):
+SIZES = [(1920, 1080, False), (1366, 650, False), (375, 667, True), (412, 915, True), (915, 412, True)]
+
+
+@pytest.mark.parametrize(("width", "height", "touch"), SIZES)
+def test_what_it_saw_the_value_and_its_calculation_are_in_view_together(page, width, height, touch):
+    page.resize(width, height, touch=touch)
+    page.drawn(ZERO, "0", "touch" if touch else "mouse")
+    page.choose("digits.doc", 10)
+    for step in range(1, 6):
+        page.choose_place(step, 2, 1 if step < 5 else 0, 2 if step < 5 else 0)
+        page.run("scrollTo(0, 0)")
+        shown = [f".step:nth-child({number})" for number in (step, step + 1)]
+        page.in_view("#square", "#status", *(f"{name} h3" for name in shown), f"{shown[0]} canvas", "#cell")
+        assert page.element("board").rect["y"] < height - 45, step
+        if not touch:
+            page.in_view("#sheet")
+            assert page.run("return document.documentElement.scrollHeight") == height
+    assert page.run("return document.documentElement.scrollWidth") == width
+
+
+def test_each_step_shows_the_numbers_of_the_network_and_its_largest_terms_first(page):
     page.drawn(ZERO, "0")
-    parts = model.parts_of(model.read_model(PAPER))
-    step = cnn.forward(np.array(page.inside("pixels")).reshape(32, 32), model.read_model(PAPER))
+    page.choose("digits.doc", 10)
+    parts = model.parts_of(model.read_model(DIGITS))
+    steps = cnn.forward(np.array(page.inside("pixels")).reshape(32, 32), parts)
     for name in ("maps_1", "pooled_1", "maps_2", "pooled_2"):
-        assert page.inside(name) == getattr(step, name).ravel().tolist()
-    canvases = page.maps()
-    page.run("arguments[0].scrollIntoView()", canvases[0])
-    page.point(canvases[1], 0.5 + 10.5 / 57 + 0.02, 6.5 / 86)  # map 2, about row 7, column 11
-    cell = page.run("return cell")
-    assert (cell["step"], cell["map"]) == (1, 1)
-    row, column = cell["row"], cell["column"]
-    tables = page.run("""return [...document.querySelectorAll('#board table')].map(table => [
-        ...table.querySelectorAll('td')].map(cell => +cell.textContent.replace('−', '-').replaceAll(',', '')))""")
-    window = step.pixels[row : row + 5, column : column + 5].ravel()
-    assert tables == [window.tolist(), parts.kernels_1[1].tolist(), (window * parts.kernels_1[1]).tolist()]
-    total = int((window * parts.kernels_1[1]).sum())
-    said = page.element("cell").text.replace("−", "-").replace(",", "")
-    assert said == (f"Convolution 1 map 2 row {row + 1} column {column + 1}: the products add up to {total}; "
-                    f"ReLU: {max(total, 0)}")  # fmt: skip
+        np.testing.assert_allclose(page.inside(name), getattr(steps, name).ravel(), rtol=1e-5)
+    page.run("numbersShown = everyGroup = true")
+    tables = """return [...document.querySelectorAll('#board table')].map(table => [
+        ...table.querySelectorAll('td')].map(cell => +cell.textContent.replace('−', '-').replaceAll(',', '')))"""
+    for step, at, row, column in ((1, 7, 20, 4), (3, 5, 2, 6), (5, 8, 0, 0)):
+        page.choose_place(step, at, row, column)
+        before = (steps.pixels[np.newaxis], None, steps.pooled_1, None, steps.pooled_2)[step - 1]
+        windows = before[:, row : row + 5, column : column + 5].reshape(-1, 25).astype(float)
+        kernels = {1: parts.kernels_1, 3: parts.kernels_2, 5: parts.weights[:, :-1]}[step][at].reshape(-1, 25)
+        order = np.argsort(-np.abs((windows * kernels).sum(axis=1)))
+        found = page.run(tables)
+        assert len(found) == 3 * len(order)
+        for number, source in enumerate(order[:4]):
+            expected = windows[source], kernels[source], windows[source] * kernels[source]
+            np.testing.assert_allclose(found[3 * number : 3 * number + 3], expected, rtol=2e-2, atol=1e-6)
+    assert "NaN" not in page.run("return document.body.textContent")
+    page.run("numbersShown = everyGroup = false; explain()")
+    assert len(page.browser.find_elements("css selector", "#board .group")) == 6
+    assert "18 more: " in page.element("board").text
 
 
-def test_the_keyboard_reaches_every_cell_and_each_step_adds_up(page):
+@pytest.mark.parametrize(("step", "frame"), [(1, (3, 2, 5)), (2, (6, 4, 6)), (3, (6, 4, 14)), (4, (12, 8, 16))])
+def test_what_a_value_saw_is_framed_and_nothing_else_changes_it(page, step, frame):
+    page.drawn(ZERO, "0")
+    page.choose_place(step, 3, 3, 2)
+    row, column, side = page.run("return seen(cell)")
+    assert (row, column, side) == frame
+    pixels, parts = np.array(page.inside("pixels")).reshape(32, 32), model.parts_of(model.read_model(PAPER))
+    value = cnn.forward(pixels, parts)[[0, 1, 2, 4, 5][step]][3, 3, 2]
+    changed = 255 - pixels
+    changed[row : row + side, column : column + side] = pixels[row : row + side, column : column + side]
+    assert cnn.forward(changed, parts)[[0, 1, 2, 4, 5][step]][3, 3, 2] == value
+    width = page.run("return 3 * STEPS[0].canvas.width / STEPS[0].canvas.clientWidth")
+    assert width * page.run("return STEPS[0].canvas.clientWidth / STEPS[0].canvas.width") >= 2.5
+    orange = """const c = $(arguments[0]) ?? STEPS[0].canvas;
+        const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+        let count = 0; for (let i = 0; i < d.length; i += 4) count += d[i] === 211 && d[i + 1] === 58 && d[i + 2] === 0;
+        return count"""
+    assert page.run(orange, "none") > 100 and page.run(orange, "square") > 100  # in the picture and on the drawing
+
+
+def test_an_output_shows_what_spoke_for_it_and_against_another(page):
+    page.drawn(ZERO, "0")
+    page.choose("digits.doc", 10)
+    parts, pooled = model.parts_of(model.read_model(DIGITS)), np.array(page.inside("pooled_2"))
+    page.browser.find_elements("css selector", "#bars button")[0].click()
+    np.testing.assert_allclose(page.run("return [...shownValues(4)[0]]"), pooled * parts.weights[0, :-1], rtol=1e-4)
+    said = page.element("cell").text
+    assert said.startswith("Answer 0: + ") and page.bars()[0][2] in said
+    page.run("const s = $('tools').querySelector('select'); s.value = 6; s.dispatchEvent(new Event('change'))")
+    expected = pooled * (parts.weights[0, :-1] - parts.weights[6, :-1])
+    np.testing.assert_allclose(page.run("return [...shownValues(4)[0]]"), expected, rtol=1e-3, atol=1e-5)
+    assert "what speaks for 0 (blue) and for 6 (red)" in page.element("cell").text
+
+
+def test_a_click_inverts_a_block_and_the_answer_follows(page, questions):
+    page.drawn(ONE, "1")
+    wait(lambda: page.run("return blocks !== null"))
+    page.click(page.element("tools").find_element("tag name", "button"))
+    assert "of 2×2 pixels would change the answer" in page.element("cell").text
+    block = page.run("return blocks.map((_, i) => [Math.abs(changeOf(i)), i]).sort((a, b) => b[0] - a[0])[0][1]")
+    promised, before = page.run("return blocks[arguments[0]]", block)[2], page.run("return inside.softmax[1]")
+    page.run("pick(0, (arguments[0] % 16 + 0.5) / 16, (Math.floor(arguments[0] / 16) + 0.5) / 16, true)", block)
+    wait(lambda: page.run("return inside.softmax[1]") != before)
+    assert page.run("return inside.softmax[1]") == pytest.approx(promised, rel=1e-5)
+    page.run("[...$('tools').children].find(each => each.textContent === 'Back').click()")
+    wait(lambda: page.run("return inside.softmax[1]") == before)
+
+
+def test_the_kernel_slides_and_fills_the_map_and_stays_where_motion_is_reduced(page):
+    page.drawn(ZERO, "0")
+    page.choose_place(3, 1, 2, 3)
+    slide = next(each for each in page.element("tools").find_elements("tag name", "button") if each.text == "Slide it")
+    slide.click()
+    wait(lambda: page.run("return playing?.at ?? 0") > 30)
+    shown, values = page.run("return [[...shownValues(3)[0]].slice(100, 200), playing.at]"), page.inside("maps_2")
+    assert shown[0][: shown[1] + 1] == values[100 : 101 + shown[1]] and not any(shown[0][shown[1] + 1 :])
+    next(each for each in page.element("tools").find_elements("tag name", "button") if each.text == "Pause").click()
+    assert page.run("return playing") is None
+    motion = {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]}
+    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", motion)
+    page.choose_place(3, 1, 2, 3)
+    page.run("play()")
+    assert page.run("return [cell.row, cell.column, playing]") == [2, 4, None]
+
+
+def test_the_keyboard_reaches_every_value_and_tab_moves_no_kept_one(page):
     from selenium.webdriver.common.keys import Keys  # noqa: PLC0415
 
     page.drawn(ONE, "1")
-    canvases = page.maps()
-    page.run("$('samples').lastChild.focus()")
-    sizes, maps = [32, 28, 14, 10, 5, 1], [1, 6, 6, 6, 6, 2]
-    for index, canvas in enumerate(canvases):
-        page.press(Keys.TAB)
-        while page.browser.switch_to.active_element != canvas:
-            page.press(Keys.TAB)
-        assert page.run("return cell.step") == index
-        if index > 2:  # the larger maps take long, and have the same keys
-            across, down, last = 2 * sizes[index], 3 * sizes[index], sizes[index] - 1  # six maps stand in three rows
-            page.press(Keys.ARROW_LEFT * across + Keys.ARROW_UP * down)
-            assert page.run("return [cell.map, cell.row, cell.column]") == [0, 0, 0]
-            page.press(Keys.ARROW_RIGHT * across + Keys.ARROW_DOWN * down)
-            assert page.run("return [cell.map, cell.row, cell.column]") == [maps[index] - 1, last, last]
-        assert page.element("cell").text.startswith(canvas.accessible_name.split(",")[0])
-    said = page.element("cell").text
-    assert said.startswith("Outputs, output 1: ")
-    assert page.bars()[1][2] in said
-    assert "NaN" not in page.run("return document.body.textContent")
+    for index, size in ((3, 10), (4, 5)):
+        page.run("arguments[0].focus()", page.maps()[index])
+        page.press(Keys.ENTER, Keys.ARROW_LEFT * 40 + Keys.ARROW_UP * 40)
+        assert page.run("return [cell.step, cell.map, cell.row, cell.column]") == [index, 0, 0, 0]
+        page.press(Keys.ARROW_RIGHT * 40 + Keys.ARROW_DOWN * 40)
+        last = page.run("return [cell.row, cell.column, cell.map > 0]")
+        assert last == [size - 1, size - 1, True]
+    kept = page.run("return {...cell}")
+    page.press(*[Keys.TAB] * 4)
+    assert page.run("return cell") == kept
+    page.press(Keys.ESCAPE)
+    assert page.run("return cell") is None and page.element("cell").text == ""
 
 
-def test_a_clicked_cell_stays_until_escape(page):
-    from selenium.webdriver.common.keys import Keys  # noqa: PLC0415
-
+def test_a_click_keeps_a_value_and_hovering_shows_others_only_before(page):
     page.drawn(ZERO, "0")
     canvas, found = page.maps()[0], []
-    page.run("arguments[0].scrollIntoView()", canvas)
-    for place, do in ((0.5, page.click), (0.2, lambda: page.press(Keys.ESCAPE)), (0.3, str)):
+    for place, do in ((0.5, page.click), (0.2, lambda: page.run("leave()")), (0.3, str)):
         page.point(canvas, place, place)
         found.append(page.run("return [cell.row, cell.column]"))
         do()
     assert found[0] == found[1] != found[2]
 
 
-def test_a_click_keeps_a_cell_and_its_calculation_is_in_view_beside_the_maps(page):
-    page.drawn(ZERO, "0")
-    page.choose("digits.doc", 10)
-    for width, height in ((1024, 768), (1280, 720), (1366, 650), (1920, 940), (375, 667)):
-        page.resize(width, height)
-        for index in range(6):
-            canvas = page.maps()[index]
-            page.run("leave(); arguments[0].scrollIntoView({block: 'center'})", canvas)
-            page.click(canvas)
-            boxes = "return [$('sheet'), arguments[0]].map(e => e.getBoundingClientRect().toJSON())"
-            sheet, maps = page.run(boxes, canvas)
-            assert page.run("return [cell.step, pinned]") == [index, True]
-            assert maps["top"] >= 0 and sheet["bottom"] <= height + 1, (width, index)
-            assert sheet["top"] >= min(maps["bottom"], height / 2), (width, index)
-            page.run("$('sheet').scrollTop = 99999")  # whatever is long is reached by scrolling
-            last = page.run("return $('board').getBoundingClientRect().bottom")
-            assert last <= height + 1, (width, index)
-    page.element("close").click()
-    assert page.element("cell").text == ""
-
-
-def test_on_a_phone_a_tap_enlarges_a_map_and_a_second_one_chooses_the_cell(page):
+def test_on_a_phone_a_swipe_chooses_nothing_and_a_tap_at_the_edge_is_no_mistake(page):
     page.resize(375, 667, touch=True)
     page.drawn(ZERO, "0", "touch")
-    canvas = page.maps()[1]
-    page.run("arguments[0].scrollIntoView({block: 'center'})", canvas)
+    page.run("$('tabs').children[3].click()")
+    canvas = page.maps()[2]
+    actions = page.pointer("touch", 100)
+    actions.pointer_action.move_to(canvas, 0, 40)
+    actions.pointer_action.pointer_down()
+    actions.pointer_action.move_to(canvas, 0, -60)
+    actions.pointer_action.pointer_up()
+    actions.perform()
+    assert page.run("return cell") is None
+    page.run("scrollTo(0, 0); pick(2, -0.01, -0.01, true)")
+    assert page.run("return [cell.map, cell.row, cell.column]") == [0, 0, 0]
+    page.tap(canvas, 0.5, 0.5)
+    assert page.run("return [cell.step, pinned]") == [2, True]
+    page.run("$('tabs').children[5].click()")
+    page.choose("digits.doc", 10)
+    last = page.browser.find_elements("css selector", "#bars button")[9]
+    page.run("arguments[0].scrollIntoView({block: 'nearest'})", last)
+    page.tap(last, 0.5, 0.5)
+    assert page.element("cell").text.startswith("Answer 9: ")
+    square = page.element("square")
+    page.tap(square, 0.5, 0.5)  # the small drawing becomes large again
+    assert square.size["width"] > 300
 
-    def tap(x, y):
-        actions = page.pointer("touch")
-        actions.pointer_action.move_to(canvas, x, y)
-        actions.pointer_action.pointer_down()
-        actions.pointer_action.pointer_up()
-        actions.perform()
 
-    narrow = canvas.size["width"]
-    tap(10, 0)
-    assert canvas.size["width"] > 2 * narrow
-    first = page.run("return cell")
-    tap(40, 30)
-    second = page.run("return cell")
-    assert first["map"] == second["map"]
-    assert (first["row"], first["column"]) != (second["row"], second["column"])
-    assert (second["row"], second["column"]) == (14 + math.floor(30 / canvas.size["width"] * 28),
-                                                 14 + math.floor(40 / canvas.size["width"] * 28))  # fmt: skip
-    page.element("close").click()
-    assert canvas.size["width"] == narrow
+@pytest.mark.parametrize(("width", "least"), [(1920, 20), (375, 16)])
+def test_numbers_are_large_enough_to_read(page, width, least):
+    page.resize(width, 900)
+    page.drawn(ZERO, "0")
+    page.choose_place(3, 1, 2, 3)
+    sizes = """const written = each => [...each.childNodes].some(node => node.nodeType === 3 && node.data.trim());
+        return [...document.querySelectorAll("body *")].filter(each => each.offsetHeight && written(each))
+            .map(each => parseFloat(getComputedStyle(each).fontSize))"""
+    assert min(page.run(sizes)) >= 12
+    for name in ("cell", "status"):
+        assert float(page.element(name).value_of_css_property("font-size")[:-2]) >= least
+    assert float(page.browser.find_element("css selector", ".share").value_of_css_property("font-size")[:-2]) >= least
+
+
+@pytest.mark.parametrize("blocked", [False, True])
+def test_the_page_works_where_nothing_may_be_kept(page, blocked):
+    script = "Object.defineProperty(window, 'sessionStorage', {get() { throw new DOMException('blocked'); }})"
+    made = page.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script if blocked else ""})
+    page.browser.refresh()
+    page.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", made)
+    page.drawn(ONE, "1")
+    page.run("remember('x', 'y')")
+    assert page.run("return recall('x')") == (None if blocked else "y")
+
+
+def test_a_browser_that_changes_canvases_is_told_why(page):
+    page.run("CanvasRenderingContext2D.prototype.getImageData = () => ({data: [250, 255, 255, 255]})")
+    page.draw(ONE)
+    page.status("This browser changes what a page reads of a picture")
+
+
+def test_a_drop_without_a_file_gets_a_sentence(page):
+    page.drawn(ONE, "1")
+    page.run("""const data = new DataTransfer(); data.setData("text/uri-list", "http://localhost/a.png");
+        document.getElementById("paper").dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true}))""")
+    page.status("There is no picture in this. Save it as a file first")
+
+
+def test_a_reload_brings_back_strokes_and_not_those_over_a_photo_that_is_gone(page):
+    share = page.drawn(ONE, "1")
+    page.browser.refresh()
+    assert page.best("1") == share
+    page.run(DROP % as_file("zero"))
+    page.best("0")
+    page.draw([(0.3, 0.82), (0.7, 0.82)])
+    page.browser.refresh()
+    page.status(EMPTY)
 
 
 def test_the_drawing_is_kept_while_one_looks_at_the_other_page(page):
@@ -452,23 +578,6 @@ def test_the_drawing_is_kept_while_one_looks_at_the_other_page(page):
     wait(lambda: page.run("return location.pathname") == "/training")
     page.browser.find_element("link text", "Draw a character").click()
     assert page.best("1") == share
-
-
-@pytest.mark.parametrize(("name", "labels"), [("paper.doc", 2), ("digits.doc", 10), ("characters.doc", 62)])
-def test_no_calculation_is_cut_off_or_overlaps_at_any_width(page, name, labels):
-    page.drawn(ZERO, "0")
-    page.choose(name, labels)
-    for width in (320, 375, 768, 1024, 1200, 1366, 1920):
-        page.resize(width, 900)
-        for step in range(1, 6):
-            page.run("pick(arguments[0], 0.2, 0.2)", step)
-            cut = page.run("""const board = $("board"), boxes = [...board.querySelectorAll("table")].map(
-                table => table.getBoundingClientRect());
-                const over = (a, b) => a.left < b.right - 1 && b.left < a.right - 1
-                    && a.top < b.bottom - 1 && b.top < a.bottom - 1;
-                return [board.scrollWidth - board.clientWidth, document.documentElement.scrollWidth - innerWidth,
-                    boxes.filter((a, i) => boxes.some((b, j) => i < j && over(a, b))).length]""")  # fmt: skip
-            assert max(cut) <= 0, (name, width, step, cut)
 
 
 # Narrow, dark, and without colours
@@ -483,16 +592,6 @@ def test_a_finger_draws_on_a_narrow_screen_which_does_not_scroll(page):
     assert undo["height"] >= 44
 
 
-def test_a_phone_held_sideways_shows_square_and_answer_together_and_scrolls(page):
-    page.resize(667, 375, touch=True)
-    page.drawn(ONE, "1", "touch")
-    for name in ("square", "status", "bars"):
-        rect = page.element(name).rect
-        assert rect["y"] >= 0 and rect["y"] + rect["height"] <= 375
-    assert page.run("return document.documentElement.scrollWidth") == 667
-    assert page.run("scrollTo(0, 300); return scrollY") == 300
-
-
 def test_in_the_dark_the_ink_stays_black_on_white(page):
     page.resize(1200, 800, dark=True)
     page.drawn(ONE, "1")
@@ -504,17 +603,12 @@ def test_in_the_dark_the_ink_stays_black_on_white(page):
     assert (pixels[0, 0], pixels.min()) == (255, 0)
 
 
-def test_forced_colours_keep_the_squares_edge(page):
-    page.resize(1200, 800, forced=True)
-    assert page.element("paper").value_of_css_property("outline-style") == "solid"
-
-
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [1200, 375])
 def test_axe_finds_nothing(page, dark, width):
     page.resize(width, 800, dark=dark)
     page.drawn(ZERO, "0")
-    page.run("pick(3, 0.2, 0.5)")
+    page.run("pick(3, 0.2, 0.5, true)")
     assert page.axe() == []
 
 
@@ -618,9 +712,9 @@ def test_a_frame_cuts_a_part_out_of_a_picture(page):
 def test_a_kept_cell_goes_where_another_model_has_none(page):
     page.drawn(ZERO, "0")
     page.choose("digits.doc", 10)
-    page.run("cell = {step: 3, map: 21, row: 2, column: 2}; pinned = true; large = {step: 3, map: 21}; paintSteps()")
+    page.choose_place(3, 21, 2, 2)
     page.choose("paper.doc", 2)
-    assert page.run("return [cell, large, pinned]") == [None, None, False]
+    assert page.run("return [cell, pinned]") == [None, False]
 
 
 def test_a_sample_is_answered(page):
@@ -638,7 +732,7 @@ def test_a_sample_is_answered(page):
 def test_the_keyboard_draws(page):
     from selenium.webdriver.common.keys import Keys  # noqa: PLC0415
 
-    page.press(Keys.TAB, Keys.TAB)
+    page.press(Keys.TAB, Keys.TAB, Keys.TAB)
     assert page.run("return document.activeElement.id") == "square"
     assert page.element("pen").is_displayed()
     page.press(*[Keys.ARROW_UP] * 9, Keys.SPACE)
@@ -657,11 +751,11 @@ def test_everything_is_reached_by_tab_has_a_name_and_shows_that_it_has_the_focus
         names.append(element.accessible_name)
         shown = element if element.get_attribute("id") != "file" else element.find_element("xpath", "..")
         assert shown.value_of_css_property("outline-style") == "solid"
-    assert names[:6] == ["Watch it learn", "Square to draw in", "Undo", "Clear", "Choose a picture", "Model"]
+    assert names[:6] == ["Model", "Watch it learn", "Square to draw in", "Undo", "Clear", "Choose a picture"]
     assert names[6:10] == ["A 0", "A 0", "A 1", "A 1"]
-    assert [name.split(",")[0] for name in names[10:]] == [
-        "What the network saw", "Convolution 1", "Max pooling 1", "Convolution 2", "Max pooling 2", "Outputs",
-    ]  # fmt: skip
+    assert [name.split(".")[0] for name in names[10:] if name != "more"] == [
+        "Picture", "Convolution 1", "Max pooling 1", "Convolution 2", "Max pooling 2", "0<0.1%", "1<0.1%",
+    ][: len([name for name in names[10:] if name != "more"])]  # fmt: skip
     assert page.element("status").aria_role == "status"
 
 
@@ -670,11 +764,12 @@ def test_everything_is_reached_by_tab_has_a_name_and_shows_that_it_has_the_focus
 
 def test_another_model_is_chosen_on_the_page(page):
     page.drawn(ZERO, "0")
-    assert page.element("knows").text == "knows 0 1, and must choose one of them"
+    assert page.element("knows").text == "It knows 0 1 and must answer with one of them, whatever you draw."
     page.element("model").send_keys("digits")
     wait(lambda: len(page.bars()) == 10)
     page.best("0")
-    assert page.element("knows").text == "knows 0–9, and must choose one of them"
+    assert page.element("knows").text == "It knows 0–9 and must answer with one of them, whatever you draw."
+    assert page.element("task").text == "Draw a digit"
     assert page.run("return [...$('samples').children].filter(button => !button.hidden).length") == 20
     assert len(page.inside("weights")) == 10 * 601
 
@@ -689,17 +784,12 @@ def test_a_model_that_is_trained_anew_with_other_labels_is_answered_from_at_once
     labels = [f"<i>{number}" for number in range(62)]
     model.write_model(model.start_model(labels, rng), path)
     page.draw(ONE)
-    wait(lambda: sorted(row[0] for row in page.bars()) == sorted(labels))
-    shown = "return [...document.querySelectorAll('#bars li')].filter(row => row.offsetHeight).length"
-    assert page.run(shown) == 5
+    wait(lambda: len(page.bars()) == 10)
     page.element("all").click()
-    wait(lambda: page.run(shown) == 62)
-    assert page.element("bars").get_attribute("tabindex") == "0"
-    assert page.element("bars").size["height"] == 220
-    assert page.element("knows").text.startswith("knows <i>0 <i>1")
+    wait(lambda: sorted(row[0] for row in page.bars()) == sorted(labels))
+    assert page.element("knows").text.startswith("It knows <i>0 <i>1")
+    page.choose_place(5, 61)
     assert "NaN" not in page.run("return document.body.textContent")
-    page.run("pick(5, 0.9, 0.9)")
-    assert "NaN" not in page.element("cell").text
 
 
 def test_a_server_that_serves_other_models_by_now_is_asked_for_one_of_them(page):
