@@ -4,8 +4,6 @@ const square = $("square"), ink = square.getContext("2d");
 const sent = document.createElement("canvas"), copy = sent.getContext("2d");
 const SIDE = square.width, STEP = SIDE / 32;  // the step of the arrow keys
 const PEN = SIDE * 3 / 32;  // 3 pixels of the network's 32
-const SENT = 256;  // pixels that are sent, at most, both ways: 8 for each that the network sees
-const TRIMMED = SENT * 24 / 32;  // what the server scales ink to: sent as large as that, it stays as it is
 const ARROWS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
 const NOISY = "This browser changes what a page reads of a picture (protection against fingerprinting), so the answer would be "
   + "wrong. Allow this page to read canvases, or use another browser.";
@@ -26,23 +24,6 @@ let place = null;  // how a drawing stands in the picture that is sent: [scale, 
 function visible() {  // the marks since the last picture or clearing, and the stroke at hand
   const all = stroke ? [...marks, {points: stroke}] : marks;
   return all.slice(Math.max(0, all.findLastIndex(mark => !mark.points)));
-}
-
-function trace(context, points, width) {  // a stroke: curves from halfway to halfway between its points
-  Object.assign(context, {strokeStyle: "black", lineWidth: width, lineCap: "round", lineJoin: "round"});
-  context.beginPath();
-  context.moveTo(...points[0]);
-  points.forEach((point, i) => {
-    const next = points[i + 1] || point;
-    context.quadraticCurveTo(...point, (point[0] + next[0]) / 2 + 0.01, (point[1] + next[1]) / 2);
-  });
-  context.stroke();
-}
-
-function fill(context) {
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.fillStyle = "white";
-  context.fillRect(0, 0, context.canvas.width, context.canvas.height);
 }
 
 function area(picture) {  // where a picture stands in the square: as large as fits
@@ -73,7 +54,7 @@ function repaint() {  // the square, as things are
   frameDrawing();
 }
 
-function compose(example) {  // what is sent: the example, if nothing is drawn; a picture without the paper around it; strokes large, and all of one width
+function compose(example) {  // what is sent: the example, if nothing is drawn; a picture without the paper around it
   place = null;
   if (example) {
     sent.width = sent.height = 32;
@@ -85,15 +66,7 @@ function compose(example) {  // what is sent: the example, if nothing is drawn; 
     [sent.width, sent.height] = [width, height].map(side => Math.max(1, Math.round(side * SENT / SIDE)));
     return copy.drawImage(square, x, y, width, height, 0, 0, sent.width, sent.height);
   }
-  sent.width = sent.height = SENT;
-  fill(copy);
-  const strokes = shown.filter(mark => mark.points), width = PEN * SENT / SIDE, points = strokes.flatMap(mark => mark.points);
-  const [left, top, right, bottom] = [Math.min, Math.max].flatMap(
-    outer => [0, 1].map(axis => points.reduce((found, point) => outer(found, point[axis]), points[0][axis])));
-  const scale = (TRIMMED - width) / Math.max(right - left, bottom - top, STEP);
-  place = [scale, (SENT - scale * (left + right)) / 2, (SENT - scale * (top + bottom)) / 2];
-  copy.setTransform(scale, 0, 0, scale, place[1], place[2]);
-  for (const mark of strokes) trace(copy, mark.points, width / scale);
+  place = enlarge(copy, shown.filter(mark => mark.points).map(mark => mark.points), SIDE);
 }
 
 function isEmpty() { return !visible().some(mark => mark.points || mark.picture); }
