@@ -1,5 +1,6 @@
 """pages/training.html in a real browser, with real trainings: graphs, and one's own character while it is learnt."""
 
+import json
 import os
 import signal
 import subprocess
@@ -232,3 +233,23 @@ def test_everything_is_reached_by_tab(page, trained):
         page.press(Keys.TAB)
         names.append(page.browser.switch_to.active_element.accessible_name)
     assert names == ["Draw a character", "Clear", "Fully connected weights", "The log’s last lines"]
+
+
+def test_the_other_page_asks_again_when_a_training_changes_the_chosen_model(page, controller, tmp_path):
+    process = controller(*LEARN, "--seed", "1", "--generations", "2000000")
+    wait((tmp_path / "model.doc").exists)
+    page.browser.find_element("link text", "Draw a character").click()
+    wait(lambda: page.run("return $('model').selectedOptions[0]?.textContent") == "model.doc, trained here: 0 1")
+    page.draw(ZERO)
+    wait(lambda: page.run("return inside && !due && !busy"))
+    seen = {json.dumps(page.bars())}
+
+    def changed():
+        seen.add(json.dumps(page.bars()))
+        return len(seen) > 3
+
+    wait(changed)
+    stop(process)
+    controller(*LEARN, "--generations", "10", "--labels", "3", "7").wait(60)
+    wait(lambda: [label for label, _, _ in page.bars()] == ["3", "7"])
+    assert page.run("return $('model').selectedOptions[0].textContent") == "model.doc, trained here: 3 7"
