@@ -1,9 +1,9 @@
 // The page to draw on: the drawing, the answer, and every step of the network.
 "use strict";
 const square = $("square"), ink = square.getContext("2d");
-const sent = document.createElement("canvas"), copy = sent.getContext("2d");
 const SIDE = square.width, STEP = SIDE / 32;  // the step of the arrow keys
 const PEN = SIDE * 3 / 32;  // 3 pixels of the network's 32
+const SENT = 256;  // pixels that are sent, at most, both ways: 8 for each that the network sees
 const ARROWS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
 const NOISY = "This browser changes what a page reads of a picture (protection against fingerprinting), so the answer would be "
   + "wrong. Allow this page to read canvases, or use another browser.";
@@ -24,6 +24,12 @@ let place = null;  // how a drawing stands in the picture that is sent: [scale, 
 function visible() {  // the marks since the last picture or clearing, and the stroke at hand
   const all = stroke ? [...marks, {points: stroke}] : marks;
   return all.slice(Math.max(0, all.findLastIndex(mark => !mark.points)));
+}
+
+function fill(context) {
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.fillStyle = "white";
+  context.fillRect(0, 0, context.canvas.width, context.canvas.height);
 }
 
 function area(picture) {  // where a picture stands in the square: as large as fits
@@ -54,19 +60,19 @@ function repaint() {  // the square, as things are
   frameDrawing();
 }
 
-function compose(example) {  // what is sent: the example, if nothing is drawn; a picture without the paper around it
+function compose(example) {  // a canvas to send: the example, if nothing is drawn; a picture without the paper around it; strokes large, and all of one width
+  const shown = visible(), picture = shown[0]?.picture;
   place = null;
-  if (example) {
-    sent.width = sent.height = 32;
-    return copy.drawImage(example, 0, 0, 32, 32);
+  if (!example && !picture) {
+    const enlarged = enlarge(shown.filter(mark => mark.points).map(mark => mark.points), PEN);
+    place = enlarged.place;
+    return enlarged;
   }
-  const shown = visible(), picture = shown[0].picture;
-  if (picture) {
-    const [x, y, width, height] = area(picture);
-    [sent.width, sent.height] = [width, height].map(side => Math.max(1, Math.round(side * SENT / SIDE)));
-    return copy.drawImage(square, x, y, width, height, 0, 0, sent.width, sent.height);
-  }
-  place = enlarge(copy, shown.filter(mark => mark.points).map(mark => mark.points), SIDE);
+  const [x, y, width, height] = picture ? area(picture) : [0, 0, 32, 32], shrink = picture ? SENT / SIDE : 1;
+  const [wide, high] = [width, height].map(side => Math.max(1, Math.round(side * shrink)));
+  const canvas = make("canvas", {width: wide, height: high});
+  canvas.getContext("2d").drawImage(example ?? square, x, y, width, height, 0, 0, wide, high);
+  return canvas;
 }
 
 function isEmpty() { return !visible().some(mark => mark.points || mark.picture); }
@@ -145,8 +151,7 @@ async function question() {
   let text, answer, status = 0;
   const waiting = setTimeout(() => tell("Waiting for the server…"), 1000);
   try {
-    compose(example);
-    const png = atob(sent.toDataURL().split(",")[1]);  // at once, where toBlob() may wait a second
+    const png = atob(compose(example).toDataURL().split(",")[1]);  // at once, where toBlob() may wait a second
     const body = Uint8Array.from(png, character => character.charCodeAt(0));
     const query = {inside: 1, model: $("model").value, known: weights.version ?? "", flip: [...flips].join()};
     sending = new AbortController();
@@ -386,7 +391,7 @@ function paintSteps() {
     if (cell.step > 1 && side < 32) frame(STEPS[0], 0, row, column, side);
     explain();
   } else {
-    $("board").replaceChildren();
+    $("work").replaceChildren();
     $("cell").textContent = "";
     $("tools").replaceChildren(...(inside && blocks ? [toggle("What would change the answer?", asking, () => { asking = !asking; paintSteps(); })] : []),
       ...(flips.size ? [toggle("Back", false, () => { flips.clear(); ask(); })] : []));
@@ -400,10 +405,11 @@ function seen({step, row, column}) {  // the pixels that a value depends on: [ro
 }
 
 function frameDrawing() {  // the same on the drawing itself, where it is known how it stands in the picture
-  if (!cell || !inside || !place || isEmpty() || cell.step === 5) return;
+  if (!cell || !inside || !place || isEmpty() || cell.step === 5 || visible()[0]?.picture) return;
   const [row, column, side] = seen(cell), [scale, left, top] = place;
   const [x, y] = [column * SENT / 32 - left, row * SENT / 32 - top].map(value => value / scale), wide = side * SENT / 32 / scale;
-  for (const mark of [visible()]) if (!mark[0]?.picture) fill(ink), mark.filter(each => each.points).forEach(each => trace(ink, each.points, PEN));
+  fill(ink);
+  for (const {points} of visible()) if (points) trace(ink, points, PEN);
   outline(ink, x, y, wide, wide, SIDE / Math.max(1, square.clientWidth));
 }
 
@@ -498,7 +504,7 @@ function explain() {
   }
   const said = `${title}${at && `, ${at}`}${step === 5 ? ` ${inside.labels[map]}` : ""}: ${text}`;
   if ($("cell").textContent !== said) $("cell").textContent = said;
-  $("board").replaceChildren(...board);
+  $("work").replaceChildren(...board);
   const buttons = [...$("tools").children].map(each => each.textContent + each.getAttribute("aria-pressed")).join();
   if (buttons !== tools.map(each => each.textContent + each.getAttribute("aria-pressed")).join()) $("tools").replaceChildren(...tools);
 }
@@ -705,7 +711,7 @@ on($("undo"), "click", undo);
 on($("clear"), "click", clear);
 on($("file"), "change", event => { take(event.target.files[0]); event.target.value = ""; });
 on($("model"), "change", () => { remember("model", $("model").value); flips.clear(); describe(); ask(); });
-on(window, "pagehide", () => remember("strokes", JSON.stringify(visible()[0]?.picture ? [] : visible().filter(mark => mark.points))));
+on(window, "pagehide", () => remember("strokes", visible()[0]?.picture ? [] : visible().filter(mark => mark.points)));
 on(window, "resize", () => paintSteps());
 on(window, "focus", choose);  // there may be others by now
 on(document, "paste", event => take(event.clipboardData.files[0]));
@@ -727,7 +733,7 @@ async function follow() {  // ask again each time a training has changed the cho
 }
 
 lookInside(null);
-marks = JSON.parse(recall("strokes") ?? "[]");  // the drawing is kept while the tab is open
+marks = recall("strokes") ?? [];  // the drawing is kept while the tab is open
 choose();
 changed();
 follow();

@@ -51,15 +51,9 @@ function pauseAfter(begun) {  // where the server is busy, it is asked less ofte
   return Math.min(SLOWEST, Math.max(EVERY, 4 * (performance.now() - begun)));
 }
 
-function remember(name, value) {  // while the tab is open, unless the browser keeps nothing
-  try { sessionStorage.setItem(name, value); } catch { /* cookies are blocked */ }
-}
-function recall(name) { try { return sessionStorage.getItem(name); } catch { return null; } }
-
-// Drawing
-
-const SENT = 256;  // pixels that are sent, at most, both ways: 8 for each that the network sees
-const TRIMMED = SENT * 24 / 32;  // what the server scales ink to: sent as large as that, it stays as it is
+// What the tab remembers. Where storage is blocked, it throws, and nothing is remembered.
+function recall(name) { try { return JSON.parse(sessionStorage.getItem(name)); } catch { return null; } }
+function remember(name, value) { try { sessionStorage.setItem(name, JSON.stringify(value)); } catch { /* blocked, or full */ } }
 
 function trace(context, points, width) {  // a stroke: curves from halfway to halfway between its points
   Object.assign(context, {strokeStyle: "black", lineWidth: width, lineCap: "round", lineJoin: "round"});
@@ -72,21 +66,15 @@ function trace(context, points, width) {  // a stroke: curves from halfway to ha
   context.stroke();
 }
 
-function fill(context) {
-  context.setTransform(1, 0, 0, 1, 0, 0);
+function enlarge(strokes, pen) {  // strokes on a canvas as the server wants them: as large as it scales ink to, with one pen
+  const canvas = make("canvas", {width: 256, height: 256}), context = canvas.getContext("2d"), points = strokes.flat();
   context.fillStyle = "white";
-  context.fillRect(0, 0, context.canvas.width, context.canvas.height);
-}
-
-function enlarge(context, strokes, side) {  // strokes in a square of a side, as they are sent: large, and all of one width
-  const points = strokes.flat(), width = SENT * 3 / 32;  // 3 of the pixels that the network sees
+  context.fillRect(0, 0, 256, 256);
   const [left, top, right, bottom] = [Math.min, Math.max].flatMap(
     outer => [0, 1].map(axis => points.reduce((found, point) => outer(found, point[axis]), points[0][axis])));
-  const scale = (TRIMMED - width) / Math.max(right - left, bottom - top, side / 32);
-  const place = [scale, (SENT - scale * (left + right)) / 2, (SENT - scale * (top + bottom)) / 2];
-  context.canvas.width = context.canvas.height = SENT;
-  fill(context);
-  context.setTransform(scale, 0, 0, scale, place[1], place[2]);
+  const width = 24, scale = (192 - width) / Math.max(right - left, bottom - top, pen / 3);  // 8 pixels for each of the network's
+  canvas.place = [scale, (256 - scale * (left + right)) / 2, (256 - scale * (top + bottom)) / 2];
+  context.setTransform(scale, 0, 0, scale, ...canvas.place.slice(1));
   for (const stroke of strokes) trace(context, stroke, width / scale);
-  return place;
+  return canvas;
 }

@@ -8,9 +8,9 @@ const board = $("pad"), SIDE = board.width, PEN = SIDE * 3 / 32;
 let looks = [];  // the last ones: {time, generation, started}
 let dots = [];  // [generation, cross entropy, percent right]
 let model = {};  // the one that is trained: {name, version, labels, kernels_1, kernels_2, weights}
-let strokes = JSON.parse(recall("strokes") ?? "[]").map(mark => mark.points);  // what is drawn, [[x, y], ...] each
+let strokes = (recall("strokes") ?? []).map(mark => mark.points);  // what is drawn, [[x, y], ...] each
 let stroke = null;  // the one that is being drawn
-let curve = JSON.parse(recall("curve"));  // the answers since then: {of: drawing and training, labels, points: [[generation, shares], ...]}
+let curve = recall("curve");  // the answers since then: {of: drawing and training, labels, points: [[generation, shares], ...]}
 let asked = null;  // the drawing and the version of the model that the last answer is of
 
 async function look() {
@@ -109,9 +109,7 @@ async function question() {  // asks if the drawing or the model is another one 
   const drawing = JSON.stringify(strokes), now = `${model.version} ${drawing}`;
   if (!strokes.length) return showAnswer(null);
   if (!model.version || stroke || now === asked) return;
-  const sent = make("canvas").getContext("2d");
-  enlarge(sent, strokes, SIDE);
-  const png = atob(sent.canvas.toDataURL().split(",")[1]);
+  const png = atob(enlarge(strokes, PEN).toDataURL().split(",")[1]);
   const body = Uint8Array.from(png, character => character.charCodeAt(0));
   const query = new URLSearchParams({inside: 1, model: model.name, known: model.version});
   const answer = await fetch(`classify?${query}`, {method: "POST", body}).then(reply => reply.json()).catch(() => null);
@@ -129,7 +127,7 @@ function extend(of, labels, generation, shares) {  // another drawing or trainin
   if (curve?.of !== of) curve = {of, labels, points: []};
   curve.points = [...curve.points.filter(point => point[0] < generation), [generation, shares.map(share => +share.toFixed(4))]];
   if (curve.points.length > POINTS) curve.points = curve.points.filter((_, i) => i % 2 === 0);  // the last one stays
-  remember("curve", JSON.stringify(curve));
+  remember("curve", curve);
 }
 
 function showAnswer(label, labels = model.labels ?? [], shares = []) {
@@ -169,13 +167,14 @@ function showCurve() {  // a line for each of the labels that were the most prob
 
 function paintBoard() {
   const context = board.getContext("2d");
-  fill(context);
+  context.fillStyle = "white";
+  context.fillRect(0, 0, SIDE, SIDE);
   for (const points of stroke ? [...strokes, stroke] : strokes) trace(context, points, PEN);
 }
 
 function redraw(all) {  // another drawing
   [strokes, stroke] = [all, null];
-  remember("strokes", JSON.stringify(strokes.map(points => ({points}))));
+  remember("strokes", strokes.map(points => ({points})));
   paintBoard();
   question();
 }

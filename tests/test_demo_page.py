@@ -250,7 +250,7 @@ class Page:
     def places(self):
         """Where everything stands."""
         script = """return [...document.querySelectorAll("h1, h2, #square, #undo, #status, li, .maps canvas, #keys")]
-            .map(element => Object.values(element.getBoundingClientRect().toJSON()))"""
+            .map(element => element.getBoundingClientRect()).map(({x, y}) => [x, y])"""
         return self.run(script)
 
     def axe(self):
@@ -369,7 +369,7 @@ def test_what_it_saw_the_value_and_its_calculation_are_in_view_together(page, wi
         page.run("scrollTo(0, 0)")
         shown = [f".step:nth-child({number})" for number in (step, step + 1)]
         page.in_view("#square", "#status", *(f"{name} h3" for name in shown), f"{shown[0]} canvas", "#cell")
-        assert page.element("board").rect["y"] < height - 45, step
+        assert page.element("work").rect["y"] < height - 45, step
         if not touch:
             page.in_view("#sheet")
             assert page.run("return document.documentElement.scrollHeight") == height
@@ -384,7 +384,7 @@ def test_each_step_shows_the_numbers_of_the_network_and_its_largest_terms_first(
     for name in ("maps_1", "pooled_1", "maps_2", "pooled_2"):
         np.testing.assert_allclose(page.inside(name), getattr(steps, name).ravel(), rtol=1e-5)
     page.run("numbersShown = everyGroup = true")
-    tables = """return [...document.querySelectorAll('#board table')].map(table => [
+    tables = """return [...document.querySelectorAll('#work table')].map(table => [
         ...table.querySelectorAll('td')].map(cell => +cell.textContent.replace('−', '-').replaceAll(',', '')))"""
     for step, at, row, column in ((1, 7, 20, 4), (3, 5, 2, 6), (5, 8, 0, 0)):
         page.choose_place(step, at, row, column)
@@ -399,8 +399,8 @@ def test_each_step_shows_the_numbers_of_the_network_and_its_largest_terms_first(
             np.testing.assert_allclose(found[3 * number : 3 * number + 3], expected, rtol=2e-2, atol=1e-6)
     assert "NaN" not in page.run("return document.body.textContent")
     page.run("numbersShown = everyGroup = false; explain()")
-    assert len(page.browser.find_elements("css selector", "#board .group")) == 6
-    assert "18 more: " in page.element("board").text
+    assert len(page.browser.find_elements("css selector", "#work .group")) == 6
+    assert "18 more: " in page.element("work").text
 
 
 @pytest.mark.parametrize(("step", "frame"), [(1, (3, 2, 5)), (2, (6, 4, 6)), (3, (6, 4, 14)), (4, (12, 8, 16))])
