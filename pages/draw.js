@@ -208,7 +208,7 @@ async function choose() {  // the models and samples that the server has; whethe
   if (!found) show(GONE);
   else {
     models = found.models;
-    $("model").replaceChildren(...models.map(({name, title}) => make("option", {value: name, textContent: title})));
+    $("model").replaceChildren(...models.map(({name}) => make("option", {value: name})));
     const wanted = [chosen, recall("model"), models[0]?.name];
     $("model").value = wanted.find(name => models.some(model => model.name === name)) ?? "";
     $("samples").replaceChildren(...found.samples.map(sample));
@@ -226,6 +226,9 @@ function sample({label, picture}) {
 
 function describe() {  // what the chosen model knows
   const labels = models.find(({name}) => name === $("model").value)?.labels ?? [], known = runs(labels).join(" ");
+  models.forEach(({name, title, labels}, i) => {
+    $("model").options[i].textContent = title.startsWith(name) ? `${title}: ${runs(labels).join(" ")}` : title;
+  });
   $("task").textContent = labels.length > 10 ? "Draw a letter or a digit" : labels.length === 10 ? "Draw a digit" : "Draw a character";
   $("knows").textContent = labels.length ? `It knows ${known} and must answer with one of them, whatever you draw.`
     : "No model: train one with python3 controller.py";
@@ -729,6 +732,17 @@ on(document, "dragover drop dragleave", event => {
   document.body.classList.toggle("over", event.type === "dragover");
   if (event.type === "drop") take(event.dataTransfer.files[0]);
 });
+
+let trained = null;  // the model that a training may change
+async function follow() {  // ask again each time a training has changed the chosen model
+  const begun = performance.now(), chosen = $("model").value;
+  if (!document.hidden && !due && !busy && !stroke && (trained ?? chosen) === chosen) {
+    const found = await getJson("progress");
+    trained = found?.model?.name ?? null;
+    if (trained === $("model").value && found.model.version !== weights.version) ask();
+  }
+  setTimeout(follow, pauseAfter(begun));
+}
 
 lookInside(null);
 marks = recall("strokes") ?? [];  // the drawing is kept while the tab is open

@@ -46,6 +46,11 @@ function paintMaps(canvas, values, size, across, low, high) {
 
 const getJson = address => fetch(address).then(reply => reply.json()).catch(() => null);  // null: no server, or no answer
 
+const EVERY = 1000, SLOWEST = 10_000;  // milliseconds from one look at a training to the next
+function pauseAfter(begun) {  // where the server is busy, it is asked less often
+  return Math.min(SLOWEST, Math.max(EVERY, 4 * (performance.now() - begun)));
+}
+
 // What the tab remembers. Where storage is blocked, it throws, and nothing is remembered.
 function recall(name) { try { return JSON.parse(sessionStorage.getItem(name)); } catch { return null; } }
 function remember(name, value) { try { sessionStorage.setItem(name, JSON.stringify(value)); } catch { /* blocked, or full */ } }

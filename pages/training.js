@@ -1,11 +1,10 @@
 // The page that follows a training: what GET /progress answers, as figures and graphs, and what the network makes of your own
 // character while it learns.
 "use strict";
-const EVERY = 1000, SLOWEST = 10_000;  // milliseconds between two looks; where the server is busy, up to the second
 const STILL = 5000, KEPT = 20_000;  // milliseconds: a log that did not grow so long stands still; how long a look is kept
 const TREND = 0.05;  // the share of all generations that the trend line averages
 const POINTS = 600, LINES = 10;  // in the graph of your own character, at most
-const board = $("board"), SIDE = board.width, PEN = SIDE * 3 / 32;
+const board = $("pad"), SIDE = board.width, PEN = SIDE * 3 / 32;
 let looks = [];  // the last ones: {time, generation, started}
 let dots = [];  // [generation, cross entropy, percent right]
 let model = {};  // the one that is trained: {name, version, labels, kernels_1, kernels_2, weights}
@@ -24,7 +23,7 @@ async function look() {
       if (found.model.weights) showModel();
     }
     await question();
-    pause = Math.min(SLOWEST, Math.max(EVERY, 4 * (performance.now() - begun)));  // most of the time the server is free for others
+    pause = pauseAfter(begun);
     show(found, pause);
   }
   setTimeout(look, pause);

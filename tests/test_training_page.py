@@ -1,5 +1,6 @@
 """pages/training.html in a real browser, with real trainings: graphs, and one's own character while it is learnt."""
 
+import json
 import os
 import signal
 import subprocess
@@ -72,7 +73,7 @@ def curve(page):
 
 def draw(page, points):
     page.run("window.scrollTo(0, 0)")
-    board, actions = page.element("board"), page.pointer()
+    board, actions = page.element("pad"), page.pointer()
     place, width, height = actions.pointer_action, board.size["width"], board.size["height"]
     for number, (x, y) in enumerate(points):
         place.move_to(board, round(width * (x - 0.5)), round(height * (y - 0.5)))
@@ -89,7 +90,7 @@ def pixels(page, name):
 def test_where_there_is_none_it_says_what_to_type_and_sees_one_begin_run_stop_and_end(page, tmp_path, controller):
     said = page.status("There is no training to watch. Begin one: type in a second window ", "state")
     assert "controller.py --train-kernels" in said
-    assert not page.element("error").is_displayed() and not page.element("board").is_displayed()
+    assert not page.element("error").is_displayed() and not page.element("pad").is_displayed()
     process = controller("--generations", "2000000", "--seed", "1")
     page.status("The training goes on.", "state")
     wait(lambda: facts(page).get("left", "–") != "–")
@@ -113,7 +114,7 @@ def test_where_there_is_none_it_says_what_to_type_and_sees_one_begin_run_stop_an
 
 def test_ones_own_character_is_watched_while_it_is_learnt(page, controller, tmp_path):
     process = controller(*LEARN, "--seed", "1", "--generations", "2000000")
-    wait(lambda: page.element("board").is_displayed())
+    wait(lambda: page.element("pad").is_displayed())
     draw(page, ZERO)
     wait(lambda: len(curve(page)[0]) >= 3)
     kernels, maps, graph = (pixels(page, name) for name in ("kernels_1", "maps_1", "curves"))
@@ -153,7 +154,7 @@ def test_what_was_drawn_on_the_other_page_is_taken_over_and_storage_may_be_block
     script = page.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": blocked})
     try:
         page.browser.refresh()
-        wait(lambda: page.element("board").is_displayed())
+        wait(lambda: page.element("pad").is_displayed())
         assert page.element("guess").text == ""
         draw(page, ZERO)
         wait(lambda: page.element("guess").text in ("a", "b", "c") and len(curve(page)[0]) == 1)
@@ -183,7 +184,7 @@ def test_a_log_without_a_model_and_a_clock_that_was_ahead(page, tmp_path):
     os.utime(tmp_path / "metadata.doc", (time.time() + 9e6, time.time() + 9e6))
     page.status("The training stands still. Begin a new one: ", "state")
     assert page.element("error").is_displayed()
-    assert not page.element("board").is_displayed() and not page.element("kernels_1").is_displayed()
+    assert not page.element("pad").is_displayed() and not page.element("kernels_1").is_displayed()
 
 
 def test_a_log_that_is_none_and_a_server_that_is_gone_are_said(page, tmp_path, browser):  # noqa: F811
@@ -214,21 +215,41 @@ def test_a_busy_server_is_asked_less_often_and_the_page_says_so(page, trained, m
 @pytest.mark.parametrize(("width", "height"), [(1200, 800), (667, 375), (375, 667)])
 def test_axe_finds_nothing_and_drawing_answer_and_graph_are_on_one_screen(page, trained, dark, width, height):
     page.resize(width, height, dark=dark, touch=width < 1000)
-    wait(lambda: page.element("board").is_displayed())
+    wait(lambda: page.element("pad").is_displayed())
     draw(page, ZERO)
     wait(lambda: page.element("curves").is_displayed())
     assert page.axe() == []
     assert page.run("return document.documentElement.scrollWidth") <= width
-    for name in ("board", "guess", "shares", "curves"):
+    for name in ("pad", "guess", "shares", "curves"):
         assert page.run(f"return $('{name}').getBoundingClientRect().bottom") <= height
 
 
 def test_everything_is_reached_by_tab(page, trained):
     from selenium.webdriver.common.keys import Keys  # noqa: PLC0415
 
-    wait(lambda: page.element("board").is_displayed())
+    wait(lambda: page.element("pad").is_displayed())
     names = []
     for _ in range(4):
         page.press(Keys.TAB)
         names.append(page.browser.switch_to.active_element.accessible_name)
     assert names == ["Draw a character", "Clear", "Fully connected weights", "The log’s last lines"]
+
+
+def test_the_other_page_asks_again_when_a_training_changes_the_chosen_model(page, controller, tmp_path):
+    process = controller(*LEARN, "--seed", "1", "--generations", "2000000")
+    wait((tmp_path / "model.doc").exists)
+    page.browser.find_element("link text", "Draw a character").click()
+    wait(lambda: page.run("return $('model').selectedOptions[0]?.textContent") == "model.doc, trained here: 0 1")
+    page.draw(ZERO)
+    wait(lambda: page.run("return inside && !due && !busy"))
+    seen = {json.dumps(page.bars())}
+
+    def changed():
+        seen.add(json.dumps(page.bars()))
+        return len(seen) > 3
+
+    wait(changed)
+    stop(process)
+    controller(*LEARN, "--generations", "10", "--labels", "3", "7").wait(60)
+    wait(lambda: [label for label, _, _ in page.bars()] == ["3", "7"])
+    assert page.run("return $('model').selectedOptions[0].textContent") == "model.doc, trained here: 3 7"
