@@ -57,9 +57,7 @@ def main():
         print(f"{options.model} on {folder}{', trimmed' if options.trim else ''}, without dropout")
         report(model, answers)
         if options.list:
-            for index in sorted(np.flatnonzero(~answers.right), key=lambda index: -answers.confidence[index])[:LISTED]:
-                print(f"{answers.paths[index]}: {model.labels[answers.true[index]]} -> "
-                      f"{model.labels[answers.best[index]]}, {answers.confidence[index]:.1%}")  # fmt: skip
+            print(*mistakes(model, answers), sep="\n")
     if options.confusion:
         save_figure(draw_confusion(folder, model.labels, counts_of(model, answers)), options.confusion)
     if options.calibrate:
@@ -80,6 +78,13 @@ def ask(model, folder, trim, vary):
     true, softmax = np.array(true), np.array(softmax)
     best = softmax.argmax(axis=1)
     return Answers(paths, true, np.array(outputs), softmax, best, softmax.max(axis=1), best == true)
+
+
+def mistakes(model, answers):
+    """Return a line of text for each of the surest wrong answers, the surest first."""
+    wrong = sorted(np.flatnonzero(~answers.right), key=lambda index: -answers.confidence[index])[:LISTED]
+    return [f"{answers.paths[index]}: {model.labels[answers.true[index]]} -> {model.labels[answers.best[index]]}, "
+            f"{answers.confidence[index]:.1%}" for index in wrong]  # fmt: skip
 
 
 def counts_of(model, answers):

@@ -55,6 +55,15 @@ def test_the_network_agrees_with_plain_loops(rng, kernels):
     assert len(steps.flattened) == len(made[1]) * 25 + 1
 
 
+def test_large_outputs_do_not_overflow():
+    assert cnn.softmax([2000.0, 1000.0]) == [1, 0]
+    assert cnn.softmax([-2000.0, -2000.0]) == [0.5, 0.5]
+
+
+def test_the_dropout_rates_are_the_papers():
+    assert (cnn.DROPOUT_1, cnn.DROPOUT_2) == (0.15, 0.2)
+
+
 def test_convolve_takes_any_size_and_number_of_maps(rng):
     maps, kernels = rng.integers(-9, 9, (3, 7, 9)), rng.integers(-9, 9, (2, 75))
     assert cnn.convolve(maps, kernels).tolist() == reference.convolve(maps.tolist(), kernels.tolist())

@@ -49,6 +49,14 @@ def test_evaluate_counts_every_picture(trained, dataset, run_script, tmp_path):
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_evaluate_says_which_was_taken_for_which_and_lists_the_surest_mistake_first():
+    parts = model.Parts(None, None, None, ["a", "b", "c"], 100)
+    true, best = np.array([0, 0, 0, 1, 2]), np.array([0, 1, 1, 2, 2])
+    answers = evaluate.Answers(list("vwxyz"), true, None, None, best, np.array([0.9, 0.5, 0.8, 0.7, 1]), true == best)
+    assert evaluate.counts_of(parts, answers).tolist() == [[1, 2, 0], [0, 0, 1], [0, 0, 1]]
+    assert evaluate.mistakes(parts, answers) == ["x: a -> b, 80.0%", "y: b -> c, 70.0%", "w: a -> b, 50.0%"]
+
+
 def test_evaluate_trims_and_varies(run_script, tmp_path):
     for label in "37":
         (tmp_path / "photos" / label).mkdir(parents=True)
@@ -59,7 +67,7 @@ def test_evaluate_trims_and_varies(run_script, tmp_path):
     done = run_script("experiments.evaluate", DIGITS, tmp_path / "photos", "--trim")
     assert done.stdout.splitlines()[1] == "right: 2 of 2, 100.0%"
     found = [run_script("experiments.evaluate", DIGITS, tmp_path / "photos", *more).stdout for more in ([], ["--vary"])]
-    assert found[0] != found[1]
+    assert found[0] != found[1] == run_script("experiments.evaluate", DIGITS, tmp_path / "photos", "--vary").stdout
 
 
 def test_look_alikes_count_as_one():

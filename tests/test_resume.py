@@ -249,6 +249,7 @@ def test_what_is_not_a_regular_file_is_refused_before_it_is_touched(dataset, tmp
             train(folder, dataset=dataset)
         assert [path.name for path in folder.iterdir() if path.suffix != ".lock"] == [name]
         assert not (folder / name).is_file()
+    assert not os.path.exists(f"{os.devnull}.lock")
 
 
 def test_a_file_that_is_read_only_is_left_alone(dataset, tmp_path, monkeypatch):
