@@ -24,9 +24,7 @@ from support.commandline import Parser, command, expanded, explain, ours, run
 from support.files import InputError
 from support.ink import find_ink
 
-DROPOUT_1 = (
-    0.15  # the share of values that dropout 1 sets to 0 while training (paper, "Het convolutioneel neuraal netwerk")
-)
+DROPOUT_1 = 0.15  # share of values that become 0 while training (paper, "Het convolutioneel neuraal netwerk")
 DROPOUT_2 = 0.20  # the same for dropout 2
 EDGE = KERNEL - 1  # pixels by which a convolution makes maps lower and narrower
 THRESHOLD = 100  # outputs that add up to more than this are scaled
