@@ -125,8 +125,7 @@ async function cutFrame() {  // the part of the picture in the frame becomes the
 
 // Asking: one question at a time, ten a second; the last one counts
 
-const APART = 100, AGAIN = 2000, FOLLOWED = 1500;  // milliseconds between two questions, before one that failed is asked again, and
-// between two looks at a model in training
+const APART = 100, AGAIN = 2000;  // milliseconds between two questions, and before one that failed is asked again
 let due = false, busy = false, timer = null, last = -APART, sending = null;
 
 function ask(wait = 0) {
@@ -190,17 +189,6 @@ async function askBlocks({model, flip}, body) {  // what each block of 2x2 pixel
   if (signal !== sending.signal || signal.aborted || due) return;
   blocks = found?.blocks ?? null;
   paintSteps();
-}
-
-let own = null;  // the name of the model that may be in training
-async function follow() {  // asks again when the training has changed the model that answers
-  const mine = own === null || own === $("model").value;
-  if (mine && !document.hidden && !stroke && !busy) {
-    const found = await getJson("progress");
-    own = found?.model?.name ?? own;
-    if (own === $("model").value && found?.model && found.model.version !== weights.version) ask();
-  }
-  setTimeout(follow, FOLLOWED);
 }
 
 async function choose() {  // the models and samples that the server has; whether it said

@@ -8,6 +8,7 @@ character is the part of the ink that is large, near the middle and away from th
 import numpy as np
 from PIL import Image, ImageFilter
 
+CLEAN = 64  # pixels, the longer side of a picture that may be clean: drawn by a program, in black on pure white
 SMALL = 320  # pixels, the longer side at which ink is looked for
 STROKE = 0.3  # of the longer side: strokes are narrower than this
 CONTRAST = 0.1  # ink is darker than its paper by this share, at least,
@@ -30,17 +31,32 @@ def find_ink(image):
     if factor > 1:
         image = image.reduce(factor).filter(ImageFilter.BoxBlur(1))
     grey = np.asarray(image, np.float32)  # (height, width)
-    papers = [paper_of(grey), paper_of(255 - grey)]
-    uneven = [sum(np.abs(np.diff(paper, axis=axis)).sum() for axis in (0, 1)) for paper in papers]
-    light = uneven[0] <= uneven[1]  # the wrong paper keeps edges of the character, so it is less even
-    dark = darkness(grey, papers[0]) if light else darkness(255 - grey, papers[1])
-    dark, ink, doubtful = character(dark)
+    dark, ink, doubtful = of_clean(grey) if is_clean(grey) else of_photo(grey)
     if not ink.any():
         return None, False
     rows, columns = (np.flatnonzero(ink.any(axis)) for axis in (1, 0))
     black = np.percentile(dark[ink], 75)
     dark = dark[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     return Image.fromarray((255 - 255 * (dark / black).clip(0, 1)).round().astype(np.uint8)), doubtful
+
+
+def is_clean(grey):
+    """Tell whether a picture (h, w) is small, and drawn on pure white. Then its paper need not be estimated."""
+    return max(grey.shape) <= CLEAN and (grey > 250).mean() > 0.25
+
+
+def of_clean(grey):
+    """Return the darkness of a clean picture (h, w), the mask of its ink, which is all that is dark, and no doubt."""
+    dark = 1 - grey / 255
+    return dark, dark > max(CONTRAST, INK * dark.max()), False
+
+
+def of_photo(grey):
+    """Return the darkness of a photo (h, w) under its own light, the character's mask, and whether it is doubtful."""
+    papers = [paper_of(grey), paper_of(255 - grey)]
+    uneven = [sum(np.abs(np.diff(paper, axis=axis)).sum() for axis in (0, 1)) for paper in papers]
+    light = uneven[0] <= uneven[1]  # the wrong paper keeps edges of the character, so it is less even
+    return character(darkness(grey, papers[0]) if light else darkness(255 - grey, papers[1]))
 
 
 def paper_of(grey):

@@ -92,7 +92,7 @@ def written(digit, height, pen, middle, rng):
                 draw.ellipse((a - pen / 2, b - pen / 2, a + pen / 2, b + pen / 2), "black")
     else:
         draw.text(middle, digit, "black", ImageFont.truetype(path, round(height * 1.3)), "mm")
-    page = distort(page, rng.normal(0, 4), rng.normal(0, 0.08), 1, 1, 0, 0)
+    page = distort(page, rng.normal(0, 4), rng.normal(0, 0.08), 1, 1)
     return 1 - np.asarray(page, float) / 255
 
 

@@ -401,6 +401,14 @@ def test_trim_of_uneven_light_is_that_of_a_clean_drawing(size, paper, ink, pen, 
     assert np.abs(found - clean).mean() < 12
 
 
+@pytest.mark.parametrize("box", [(10, 0, 22, 32), (0, 4, 14, 28), (4, 2, 27, 30)])
+def test_trim_of_a_small_clean_picture_takes_thick_strokes_and_those_at_the_border(box):
+    picture = drawing("L", size=(32, 32), box=box)
+    expected = Image.new("L", (100, 100), "white")
+    expected.paste(picture.crop(box), (20, 20))
+    assert preprocessing.fit(picture, trim=True).tobytes() == preprocessing.fit(expected, trim=True).tobytes()
+
+
 def test_trim_shows_coloured_ink_as_black():
     for colour in ("red", "blue", "green"):
         image = Image.new("RGB", (100, 60), "white")
