@@ -232,14 +232,9 @@ def look_at(path, version):
     dots = {int(rows["generation"][-1]): [float(rows["cross_entropy"].mean()), 100 * float(right.mean())]
             for rows, right in parts}  # fmt: skip
     found = {
-        "log": path,
-        "started": started,
-        "settings": read_settings(path),
-        "recent": None,
-        "rows": [],
-        "generation": max(dots, default=generation or 0),
-        "dots": [[place, *dot] for place, dot in dots.items()],
-    }
+        "log": path, "started": started, "settings": read_settings(path), "recent": None, "rows": [],
+        "generation": max(dots, default=generation or 0), "dots": [[place, *dot] for place, dot in dots.items()],
+    }  # fmt: skip
     if parts:
         rows, right = parts[-1]
         found["recent"] = [float(rows["cross_entropy"].mean()), int(right.sum()), len(rows)]

@@ -137,11 +137,16 @@ function showAnswer(label, labels = model.labels ?? [], shares = []) {
   $("shares").replaceChildren(...best.map(i => {
     const bar = make("i"), share = shares[i];
     bar.style.setProperty("--share", `${100 * (share ?? 0)}%`);
+    bar.style.setProperty("--own", own(i, labels));
     return make("li", {className: labels[i] === label ? "best" : ""}, make("span", {className: "label", title: labels[i], textContent: labels[i]}),
       bar, make("span", {className: "share", textContent: share === undefined ? "–" : percent(share)}));
   }));
   $("since").hidden = label === null || !curve?.points.length;
   if (!$("since").hidden) showCurve();
+}
+
+function own(i, labels) {  // a label's colour, of its bar and its line; none is red, which means below 0
+  return `hsl(${Math.round(30 + 300 * i / labels.length)} 60% 45%)`;
 }
 
 function showCurve() {  // a line for each of the labels that were the most probable at some time
@@ -152,8 +157,8 @@ function showCurve() {  // a line for each of the labels that were the most prob
   let free = 0;  // the names stand at the lines' ends, the most probable first, as far as there is room
   for (const i of shown.sort((a, b) => share(b) - share(a))) {
     const best = i === shown[0], end = Math.max(free, y(100 * share(i)));
-    Object.assign(context, {lineWidth: best ? 3 : 1.5, strokeStyle: best ? color("text") : `hsl(${360 * i / labels.length} 60% 50%)`,
-      fillStyle: color("text"), textAlign: "left", font: `${best ? 700 : 400} 12px system-ui, sans-serif`});
+    Object.assign(context, {lineWidth: best ? 3 : 1.5, strokeStyle: own(i, labels), fillStyle: color("text"), textAlign: "left",
+      font: `${best ? 700 : 400} 12px system-ui, sans-serif`});
     context.beginPath();
     for (const [generation, shares] of points) context.lineTo(x(generation), y(100 * shares[i]));
     context.stroke();
