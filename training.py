@@ -1,12 +1,13 @@
 """The paper's train(): the generation loop, and the update of the fully connected weights.
 
-The paper's loop, with its own names on the left and ours on the right:
+The paper's loop, with its own names at the left and ours at the right. Its allData are pairs of a picture and a label,
+and AllLabels are the labels [1, 0] and [0, 1]; load_pictures() makes both.
 
-    picture, label = one of allData              picture, label = pictures[...]
-    outputData = cnn(picture, model, label, ...) result = cnn.cnn(picture, model, label, ...)
-    derivative = (softmaxScore - labelScore) * inputScore      \\ update(weights, alpha, result)
-    weight = weight - alpha * derivative                       /
-    write model.doc, append a line to metadata.doc             run.write(), run.log.append(...)
+    draw one pair of allData                                  picture, label = pictures[...]
+    outputData = cnn(picture, model, label, training)         result = cnn.cnn(picture, model, label, training=True, ...)
+    derivative = (softmaxScore - labelScore) * inputScore     update(): error * flattened
+    weight = weight - alpha * derivative                      update(): weights -= alpha * error * flattened
+    a line for metadata.doc, then model.doc                   run.note(...), and once a second run.write()
 
 >>> import training
 >>> training.train(0.000000005, 10000, "model.doc", "metadata.doc")  # in a Python shell, from the project's folder
