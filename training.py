@@ -4,7 +4,7 @@ The paper's loop, with its own names at the left and ours at the right. Its allD
 and AllLabels are the labels [1, 0] and [0, 1]; load_pictures() makes both.
 
     draw one pair of allData                                  picture, label = pictures[...]
-    outputData = cnn(picture, model, label, training)         result = cnn.cnn(picture, model, label, training=True, ...)
+    outputData = cnn(picture, model, label, training)         result = cnn.cnn(picture, model, label, training=True)
     derivative = (softmaxScore - labelScore) * inputScore     update(): error * flattened
     weight = weight - alpha * derivative                      update(): weights -= alpha * error * flattened
     a line for metadata.doc, then model.doc                   run.note(...), and once a second run.write()
