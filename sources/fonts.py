@@ -51,6 +51,7 @@ PEN_WIDTHS = (2.2, 4.2)  # pixels of 32, wide: what pens draw
 PEN_SHARE = 0.7  # of the varied pictures: drawn with such strokes; the others keep their font's
 WIDEST = 9  # pixels of the glyph: the side of the filter that changes strokes most
 HANDS = 3  # varied pictures of handwriting for each one of the other fonts
+HELD_OUT = 60  # varied pictures of each label from handwriting that is held out
 TRIES = 3  # drawings for each picture asked for, since many of them are alike
 LEAST_INK = 0.4  # a stroke made thinner keeps at least this share of its ink; otherwise it stays as it is
 TURN, SLANT = 4.0, 0.10  # standard deviations: degrees, across per down
@@ -397,9 +398,11 @@ def main():
     by_hand = {family for family, _ in find_faces(options.hands)}
     kinds = [[family for family in families if (family[0] in by_hand) == kind] for kind in (False, True)]
     drawings, unseen = draw(kinds, held, options.labels, options.per_label, options.stretch, rng)
-    hands = {path for family, faces in held if family in by_hand for path, _ in faces}
-    unseen_hands = [drawing for drawing in unseen if drawing.path in hands]
-    folders = {options.dataset: drawings, held_dataset: unseen, f"{held_dataset}-hands": unseen_hands}
+    hands = [
+        (path, open_font(path, options.labels)) for family, faces in held if family in by_hand for path, _ in faces
+    ]
+    varied = draw_varied([[], hands], options.labels, HELD_OUT, options.stretch, rng).values()
+    folders = {options.dataset: drawings, held_dataset: unseen, f"{held_dataset}-hands": varied}
     for dataset, drawn in folders.items():
         if drawn:
             write_drawings(dataset, drawn)
@@ -415,7 +418,7 @@ def parse_options():
     add("--hands", nargs="+", default=(), metavar="DIR", help="folders of handwriting: three of four varied "
         "pictures are drawn from these")  # fmt: skip
     add("--hold-out", type=float, default=0, metavar="SHARE", help="draw this share of the font families, 0 to 1, into "
-        "DIR-held-out instead, its handwriting into DIR-held-out-hands too (default: 0)")  # fmt: skip
+        "DIR-held-out instead, its handwriting, varied, into DIR-held-out-hands (default: 0)")  # fmt: skip
     add("--stretch", type=float, default=0.08, metavar="S", help="how much characters are stretched across: a standard "
         "deviation (default: 0.08)")  # fmt: skip
     options = parse(parser)
