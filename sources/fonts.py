@@ -51,7 +51,7 @@ PEN_WIDTHS = (2.2, 4.2)  # pixels of 32, wide: what pens draw
 PEN_SHARE = 0.7  # of the varied pictures: drawn with such strokes; the others keep their font's
 WIDEST = 9  # pixels of the glyph: the side of the filter that changes strokes most
 HANDS = 3  # varied pictures of handwriting for each one of the other fonts
-HELD_OUT = 60  # varied pictures of each label from handwriting that is held out
+HELD_OUT = 80  # pictures of each label from handwriting that is held out, less the plain ones
 TRIES = 3  # drawings for each picture asked for, since many of them are alike
 LEAST_INK = 0.4  # a stroke made thinner keeps at least this share of its ink; otherwise it stays as it is
 TURN, SLANT = 4.0, 0.10  # standard deviations: degrees, across per down
@@ -398,10 +398,10 @@ def main():
     by_hand = {family for family, _ in find_faces(options.hands)}
     kinds = [[family for family in families if (family[0] in by_hand) == kind] for kind in (False, True)]
     drawings, unseen = draw(kinds, held, options.labels, options.per_label, options.stretch, rng)
-    hands = [
-        (path, open_font(path, options.labels)) for family, faces in held if family in by_hand for path, _ in faces
-    ]
-    varied = draw_varied([[], hands], options.labels, HELD_OUT, options.stretch, rng).values()
+    hands = [path for family, faces in held if family in by_hand for path, _ in faces]
+    hands, known = [(path, open_font(path, options.labels)) for path in hands], set(map(key_of, unseen))
+    varied = draw_varied([[], hands], options.labels, HELD_OUT, options.stretch, rng).items()
+    varied = [drawing for key, drawing in varied if key not in known]
     folders = {options.dataset: drawings, held_dataset: unseen, f"{held_dataset}-hands": varied}
     for dataset, drawn in folders.items():
         if drawn:
