@@ -284,18 +284,18 @@ function show(text, answer, example) {  // a text, or where there is none the an
 // Look inside: a canvas a step, and the calculation of the place that was chosen
 
 const STEPS = [  // `saw`: how many pixels of the picture a value depends on; `stride`: pixels from one value to the next
-  {name: "pixels", title: "Picture", size: 32, saw: 1, stride: 1, what: "Your drawing in 32×32 pixels: 0 is black, 255 is white paper.",
+  {name: "pixels", title: "Picture", size: 32, saw: 1, stride: 1, what: "32×32 pixels: ink is 0, paper is 255.",
     more: "Each number is the largest of red, green and blue. A drawing is cut to its ink and made 24 pixels high or wide."},
-  {name: "maps_1", title: "Convolution 1", size: 28, saw: 5, stride: 1, what: "Patterns of 5×5 numbers slide over the picture. Bright: it fits.",
-    more: "Each pixel is multiplied by the number of the pattern that lies on it, and all are added up. ReLU makes negative sums 0."},
-  {name: "pooled_1", title: "Max pooling 1", size: 14, saw: 6, stride: 2, what: "Of each 2×2 values the largest is kept.",
+  {name: "maps_1", title: "Convolution 1", size: 28, saw: 5, stride: 1, what: "How well each place fits a small pattern.",
+    more: "A pattern, or kernel, of 5×5 numbers slides over the picture. Each pixel is multiplied by the number of the pattern that lies on it, and all are added up. ReLU makes negative sums 0."},
+  {name: "pooled_1", title: "Max pooling 1", size: 14, saw: 6, stride: 2, what: "The best fit of each 2×2 places.",
     more: "So it does not matter much whether a stroke stands a pixel further to the left."},
-  {name: "maps_2", title: "Convolution 2", size: 10, saw: 14, stride: 2, what: "Patterns again, each over all maps before: larger shapes.",
+  {name: "maps_2", title: "Convolution 2", size: 10, saw: 14, stride: 2, what: "How well they fit larger patterns.",
     more: "Each pattern has 5×5 numbers for every map before. All products are added up. ReLU makes negative sums 0."},
-  {name: "pooled_2", title: "Max pooling 2", size: 5, saw: 16, stride: 4, what: "Again the largest of each 2×2.",
+  {name: "pooled_2", title: "Max pooling 2", size: 5, saw: 16, stride: 4, what: "The best fit of each 2×2 places.",
     more: "These values, map after map, are all that the answer is made of."},
-  {name: "softmax", title: "Answer", size: 1, saw: 32, stride: 0, what: "Each label multiplies these values by its own weights.",
-    more: "The products are added up, with a bias. Then the sums are scaled to a fixed total, and the softmax makes probabilities of them."},
+  {name: "softmax", title: "Answer", size: 1, saw: 32, stride: 0, what: "All these values, weighed for each label.",
+    more: "Each label multiplies each value by a weight of its own. The products are added up, with a bias. Then the sums are scaled to a fixed total, and the softmax makes probabilities of them."},
 ];
 const SHOWN = 6, FRAME = "#d33a00";  // groups of a calculation at first; a colour that nothing else has
 let inside = null;  // every step's numbers
