@@ -13,7 +13,7 @@ from PIL import Image
 import cnn
 import model
 import training
-from experiments import evaluate, landscape, reproduction, shared, speed
+from experiments import evaluate, landscape, pixel, reproduction, shared, speed
 
 DIGITS = ROOT / "models" / "digits.doc"
 
@@ -55,6 +55,7 @@ def test_evaluate_says_which_was_taken_for_which_and_lists_the_surest_mistake_fi
     answers = evaluate.Answers(list("vwxyz"), true, None, None, best, np.array([0.9, 0.5, 0.8, 0.7, 1]), true == best)
     assert evaluate.counts_of(parts, answers).tolist() == [[1, 2, 0], [0, 0, 1], [0, 0, 1]]
     assert evaluate.mistakes(parts, answers) == ["x: a -> b, 80.0%", "y: b -> c, 70.0%", "w: a -> b, 50.0%"]
+    assert evaluate.mixed_up(parts.labels, evaluate.counts_of(parts, answers)) == "a and b 2, b and c 1"
 
 
 def test_evaluate_trims_and_varies(run_script, tmp_path):
@@ -147,6 +148,13 @@ def test_compare_trains_each_way_as_the_controller_does(dataset, tmp_path, run_s
 def test_pixel_counts_the_pixels_that_change_the_answer(dataset, tmp_path, run_script):
     done = run_script("experiments.pixel", ROOT / "models" / "shipped.doc", ROOT / "dataset", "--pictures", 3)
     assert re.search(r"pictures that one pixel changes: \d of 3, .*\npixels that do so: [\d,]+ of 3,072, ", done.stdout)
+
+
+def test_one_pixel_after_the_other_is_inverted(rng):
+    picture = rng.integers(256, size=(32, 32)).astype(np.uint8)
+    for place, found in zip(np.ndindex(32, 32), pixel.inverted(picture)):
+        assert (found != picture).sum() == 1
+        assert found[place] == 255 - picture[place]
 
 
 def test_landscape_draws_the_ways_of_real_trainings(dataset, monkeypatch, capsys):

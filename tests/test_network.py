@@ -48,6 +48,9 @@ def test_a_page_shows_every_map_and_every_label(rng, count, kernels):
     bars, shown = (axes for axes in figure.axes if not axes.images or axes.texts)
     np.testing.assert_allclose([bar.get_height() for bar in bars.patches], 100 * steps.softmax)
     assert [text.get_text().split("   ")[0] for text in shown.texts] == list(CHARACTERS[:count])
+    assert count > 12 or f"(bias {made[2].reshape(count, -1)[0, -1]:.2g})" in shown.texts[0].get_text()
+    best = f"answer: {CHARACTERS[steps.softmax.argmax()]}, with a probability of {steps.softmax.max():.1%}"
+    assert best in figure.subfigs[0].texts[0].get_text()
 
 
 def test_a_page_as_a_file_with_labels_of_any_kind(dataset, tmp_path, rng, run_script):

@@ -93,6 +93,8 @@ def test_the_dots_are_where_the_means_are(rows):
     dots, trend = figure.axes[0].lines
     np.testing.assert_array_equal(dots.get_xydata(), np.column_stack((np.arange(1, 251), means)))
     assert trend.get_color() == "black"
+    reach = [min(i, 6) for i in range(250)]  # 2.5% of all generations
+    np.testing.assert_allclose(trend.get_ydata(), [means[i - r : i + r + 1].mean() for i, r in enumerate(reach)])
     assert (
         figure.axes[0].get_title() == f"Cross entropy: alpha 0.000000005, 250 generations, last value {means[-1]:.4f}"
     )
@@ -100,6 +102,15 @@ def test_the_dots_are_where_the_means_are(rows):
     np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), 75)
     np.testing.assert_allclose(figure.axes[0].lines[1].get_ydata(), 75)
     assert figure.axes[0].get_title() == "Right: 250 generations, last value 75.0%"
+
+
+def test_a_dot_is_the_mean_over_its_window(tmp_path, rows, monkeypatch):
+    figures = []
+    monkeypatch.setattr(results, "save_figure", lambda figure, path: figures.append(figure))
+    log = write_log(tmp_path / "metadata.doc", rows)
+    monkeypatch.setattr("sys.argv", ["results.py", str(log), "--window", "3", "--output", str(tmp_path)])
+    results.main()
+    assert figures[0].axes[0].lines[0].get_ydata()[-1] == pytest.approx(np.mean([row[1] for row in rows[-3:]]))
 
 
 def test_several_logs_are_compared_in_one_graph(tmp_path, rows, run_script):

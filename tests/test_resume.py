@@ -238,6 +238,16 @@ def test_on_a_disk_without_locks_it_trains_and_says_so(dataset, tmp_path, monkey
     assert sum("no file locks on this disk (No locks available)" in text for text in said) == 2
 
 
+def test_a_lock_file_of_another_user_is_named(dataset, tmp_path, monkeypatch):
+    def refuse(path, *_):
+        raise PermissionError(13, "Permission denied", path)
+
+    (tmp_path / "a.lock").touch()
+    monkeypatch.setattr(files_module, "open", refuse, raising=False)  # root may open it
+    with pytest.raises(InputError, match=r"a\.lock: another user made this empty file, remove it"):
+        files_module.locked(tmp_path / "a", print).__enter__()
+
+
 @unix
 @pytest.mark.parametrize("name", ["model.doc", LOG])
 def test_what_is_not_a_regular_file_is_refused_before_it_is_touched(dataset, tmp_path, name):
