@@ -167,6 +167,17 @@ def test_resume_takes_everything_from_the_training_the_models_path_too(dataset, 
     assert (tmp_path / "model.doc").read_text() == "another training's"
 
 
+def test_model_and_log_may_be_on_two_drives_of_windows(dataset, tmp_path, monkeypatch):
+    def two_drives(*_):
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    monkeypatch.setattr(os.path, "relpath", two_drives)
+    train(tmp_path, 10)
+    assert metadata.read_state(tmp_path / LOG).model_file == str(tmp_path / "model.doc")
+    train(tmp_path, 20, resume=True)
+    assert len(metadata.read_metadata(tmp_path / LOG)) == 20
+
+
 @pytest.mark.parametrize("way", ["files", "copies", pytest.param("links", marks=unix)])
 def test_a_new_training_keeps_the_files_of_the_last_one(dataset, tmp_path, monkeypatch, way):
     if way == "links":
