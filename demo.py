@@ -9,6 +9,9 @@ pictures to try; GET /progress says how a training is going. Nothing that is sen
 Python's own server is enough; for others waitress serves (requirements-extras.txt).
 """
 
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # several answers are worked out at once, a thread each
 import base64
 import contextlib
 import functools
@@ -17,7 +20,6 @@ import io
 import ipaddress
 import json
 import logging
-import os
 import socket
 import sys
 import threading
