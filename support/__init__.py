@@ -1,6 +1,6 @@
 """Files, the command line, pictures: what the scripts share and the paper does not have.
 
-Every script imports this first, so an old Python is told here, before any file is touched.
+Every script imports this before it touches a file, so an old Python is told here.
 """
 
 import sys
