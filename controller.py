@@ -20,16 +20,17 @@ from training import Settings, train
 
 def main():
     options = parse_options()
-    screen, stopped = Screen(options["generations"]), False
-    try:
-        train(**options, screen=screen)
-    except KeyboardInterrupt:
-        stopped = True
-    except OSError as error:
-        if error.errno == errno.ENOSPC and screen.generation is not None:
-            raise InputError(f"{error.filename}: {error.strerror}; make space, then continue with: "
-                             f"{resume_command(options)}") from None  # fmt: skip
-        raise
+    with progress_line(sys.stdout) as line:
+        screen, stopped = Screen(options["generations"], line), False
+        try:
+            train(**options, screen=screen)
+        except KeyboardInterrupt:
+            stopped = True
+        except OSError as error:
+            if error.errno == errno.ENOSPC and screen.generation is not None:
+                raise InputError(f"{error.filename}: {error.strerror}; make space, then continue with: "
+                                 f"{resume_command(options)}") from None  # fmt: skip
+            raise
     screen.summary(options, stopped)
     return 130 if stopped else 0
 
@@ -74,11 +75,10 @@ def resume_command(options):
 class Screen(Silent):
     """Shows a training: one line that is updated on a terminal, otherwise a line every few seconds."""
 
-    def __init__(self, generations):
-        self.generations = generations
+    def __init__(self, generations, line):
+        self.generations, self.line = generations, line
         self.first = self.generation = None  # the generations at which this run began and at which it is
         self.recent = []
-        self.line = progress_line(sys.stdout)
         self.started = time.monotonic()
 
     def say(self, text):
@@ -105,7 +105,6 @@ class Screen(Silent):
 
     def summary(self, options, stopped):
         """Print what was written, how good it was, and commands to type next."""
-        self.line(last=True)
         if self.generation is None:
             print("stopped before training began; no file was changed")
             return

@@ -101,7 +101,7 @@ def draw_answer(axes, softmax, labels):
 def draw_weights(axes, model):
     """Draw the fully connected weights of each label, 5x5 for each map, with the label above them."""
     tiles = [sheet(weights[:-1].reshape(-1, LAST_MAP, LAST_MAP), 1.5) for weights in model.weights]
-    (height, width), space = tiles[0].shape, max(5, tiles[0].shape[0] // 3)
+    (height, width), space = tiles[0].shape, max(3, tiles[0].shape[0] // 3)
     image = sheet(tiles, 0.8 * height / width, space)
     image = np.vstack((np.full((space, image.shape[1]), np.nan), image))
     columns = (image.shape[1] + 1) // (width + 1)

@@ -66,15 +66,15 @@ def main():
 
 def ask(model, folder, trim, vary):
     """Return the Answers of a model to the pictures of its labels in a folder."""
-    paths, true, outputs, softmax, rng, show = [], [], [], [], np.random.default_rng(1), progress_line(sys.stderr)
-    for path, found, index in pictures_of(model.labels, folder, trim):
-        steps = cnn.forward(distorted(found, rng, True, True) if vary else found, model)
-        paths.append(path)
-        true.append(index)
-        outputs.append(steps.outputs)
-        softmax.append(steps.softmax)
-        show(f"{len(paths):,} pictures")
-    show(last=True)
+    paths, true, outputs, softmax, rng = [], [], [], [], np.random.default_rng(1)
+    with progress_line(sys.stderr) as show:
+        for path, found, index in pictures_of(model.labels, folder, trim):
+            steps = cnn.forward(distorted(found, rng, True, True) if vary else found, model)
+            paths.append(path)
+            true.append(index)
+            outputs.append(steps.outputs)
+            softmax.append(steps.softmax)
+            show(f"{len(paths):,} pictures")
     true, softmax = np.array(true), np.array(softmax)
     best = softmax.argmax(axis=1)
     return Answers(paths, true, np.array(outputs), softmax, best, softmax.max(axis=1), best == true)

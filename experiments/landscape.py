@@ -37,26 +37,26 @@ def main():
     parser = Parser("Draw the cross entropy on a plane through the weights, and the ways that trainings take on it.")
     parser.add_argument("--output", default="mountain.png", metavar="FILE", help="(default: mountain.png)")
     parser.add_argument("--seeds", nargs=2, type=one_or_more, default=(1, 2), metavar="N", help="(default: 1 2)")
-    options, show = parser.parse_args(), progress_line(sys.stderr)
+    options = parser.parse_args()
     figure, pictures, rows = new_figure(12, 4.4), load_pictures("dataset", ("0", "1"), Silent()), [HEADER]
-    for panel, (title, settings, apart) in zip(figure.subplots(1, len(CASES)), CASES):
-        show(f"{title}: training")
-        ways, model = two_ways(settings, apart, options.seeds)
-        origin, axes = plane_of(ways)
-        drawn = (ways - origin) @ axes.T  # (2, points, 2)
-        low, high = drawn.min((0, 1)), drawn.max((0, 1))
-        steps = np.linspace(-0.5 - MARGIN, 0.5 + MARGIN, SIDE) * (high - low).max()
-        across, up = ((low + high) / 2 + steps[:, np.newaxis]).T
-        heights = np.empty((SIDE, SIDE))
-        for row, column in np.ndindex(heights.shape):
-            heights[row, column] = height(origin + [across[column], up[row]] @ axes, model, pictures)
-            show(f"{title}: {row * SIDE + column + 1:,} of {SIDE**2:,} points")
-        draw(panel, title, across, up, heights, drawn)
-        ends = [f"{height(line, model, pictures):.5f}" for line in (*ways[:, -1], ways[:, -1].mean(0))]
-        distances = [f"{np.linalg.norm(ways[0, place] - ways[1, place]):.2f}" for place in (0, -1)]
-        shares = ", ".join(f"{share:.0%}" for share in shares_of(ways, axes))
-        rows.append([title, *distances, shares, ", ".join(ends[:2]), ends[2]])
-    show(last=True)
+    with progress_line(sys.stderr) as show:
+        for panel, (title, settings, apart) in zip(figure.subplots(1, len(CASES)), CASES):
+            show(f"{title}: training")
+            ways, model = two_ways(settings, apart, options.seeds)
+            origin, axes = plane_of(ways)
+            drawn = (ways - origin) @ axes.T  # (2, points, 2)
+            low, high = drawn.min((0, 1)), drawn.max((0, 1))
+            steps = np.linspace(-0.5 - MARGIN, 0.5 + MARGIN, SIDE) * (high - low).max()
+            across, up = ((low + high) / 2 + steps[:, np.newaxis]).T
+            heights = np.empty((SIDE, SIDE))
+            for row, column in np.ndindex(heights.shape):
+                heights[row, column] = height(origin + [across[column], up[row]] @ axes, model, pictures)
+                show(f"{title}: {row * SIDE + column + 1:,} of {SIDE**2:,} points")
+            draw(panel, title, across, up, heights, drawn)
+            ends = [f"{height(line, model, pictures):.5f}" for line in (*ways[:, -1], ways[:, -1].mean(0))]
+            distances = [f"{np.linalg.norm(ways[0, place] - ways[1, place]):.2f}" for place in (0, -1)]
+            shares = ", ".join(f"{share:.0%}" for share in shares_of(ways, axes))
+            rows.append([title, *distances, shares, ", ".join(ends[:2]), ends[2]])
     figure.tight_layout()
     save_figure(figure, options.output)
     print(markdown(rows))

@@ -27,19 +27,19 @@ def main():
     examples = list(pictures_of(model.labels, options.folder))
     np.random.default_rng(options.seed).shuffle(examples)
 
-    show, changed, fooled = progress_line(sys.stderr), [], None
-    for path, pixels, answer in examples:
-        if forward(pixels, model).softmax.argmax() != answer:
-            continue
-        others = [forward(picture, model).softmax for picture in inverted(pixels)]
-        wrong = [softmax for softmax in others if softmax.argmax() != answer]
-        changed.append(len(wrong))
-        for softmax in wrong:
-            fooled = max(fooled or (0,), (softmax.max(), model.labels[softmax.argmax()], path))
-        show(f"{len(changed)} of {options.pictures} pictures")
-        if len(changed) == options.pictures:
-            break
-    show(last=True)
+    changed, fooled = [], None
+    with progress_line(sys.stderr) as show:
+        for path, pixels, answer in examples:
+            if forward(pixels, model).softmax.argmax() != answer:
+                continue
+            others = [forward(picture, model).softmax for picture in inverted(pixels)]
+            wrong = [softmax for softmax in others if softmax.argmax() != answer]
+            changed.append(len(wrong))
+            for softmax in wrong:
+                fooled = max(fooled or (0,), (softmax.max(), model.labels[softmax.argmax()], path))
+            show(f"{len(changed)} of {options.pictures} pictures")
+            if len(changed) == options.pictures:
+                break
     print(f"pictures that one pixel changes: {share(np.count_nonzero(changed), len(changed))}")
     print(f"pixels that do so: {share(sum(changed), len(changed) * 1024)}")
     if fooled:

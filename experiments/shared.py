@@ -34,8 +34,8 @@ def train_all(cases, seeds, measure):
     """
     jobs = [{**case, "seed": seed} for seed in range(1, seeds + 1) for case in cases]
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each worker has one core
-    show, found = progress_line(sys.stderr), []
-    with multiprocessing.get_context("spawn").Pool(initializer=ignore_ctrl_c) as pool:
+    found, pools = [], multiprocessing.get_context("spawn")
+    with progress_line(sys.stderr) as show, pools.Pool(initializer=ignore_ctrl_c) as pool:
         for result in pool.imap(functools.partial(train_once, measure), jobs):
             found.append(result)
             show(f"{len(found)} of {len(jobs)} trainings done", last=len(found) == len(jobs))

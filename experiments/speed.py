@@ -47,11 +47,12 @@ def main():
             measures[name] = build()
         except ModuleNotFoundError as error:
             missing.append([name, f"not installed: pip install {error.name}", ""])
-    show, seconds = progress_line(sys.stderr), {name: [] for name in measures}
-    for number in range(options.rounds):
-        for name, measure in measures.items():
-            seconds[name].append(measure())
-        show(f"{number + 1} of {options.rounds} rounds", last=number + 1 == options.rounds)
+    seconds = {name: [] for name in measures}
+    with progress_line(sys.stderr) as show:
+        for number in range(options.rounds):
+            for name, measure in measures.items():
+                seconds[name].append(measure())
+            show(f"{number + 1} of {options.rounds} rounds")
     bare = np.array(seconds["bare arithmetic"])
     rows = [
         [name, f"{np.median(taken) * 1e6:,.1f}", f"{np.median(taken / bare):.2f}"] for name, taken in seconds.items()

@@ -61,12 +61,11 @@ def find(folder):
 
 def write_pictures(chosen, dataset):
     """Write the chosen pictures, {label: [(kind, name, path)]}. Returns as import_pictures()."""
-    counts, written, unreadable, show = dict.fromkeys(chosen, 0), 0, 0, progress_line(sys.stderr)
-    total, done = sum(map(len, chosen.values())), 0
-    for label, pictures in chosen.items():
-        for _, name, source in pictures:
-            done += 1
-            show(f"{done:,} of {total:,} pictures")
+    counts, written, unreadable = dict.fromkeys(chosen, 0), 0, 0
+    pictures = [(label, name, source) for label, found in chosen.items() for _, name, source in found]
+    with progress_line(sys.stderr) as show:
+        for done, (label, name, source) in enumerate(pictures, 1):
+            show(f"{done:,} of {len(pictures):,} pictures")
             number = name.partition("-")[2].partition(".")[0]
             path = os.path.join(dataset, label, f"img{class_number(label):03d}-{number}.png")
             if not os.path.exists(path):
@@ -79,7 +78,6 @@ def write_pictures(chosen, dataset):
                     continue
                 written += 1
             counts[label] += 1
-    show(last=True)
     return counts, written, unreadable
 
 

@@ -304,23 +304,23 @@ def draw_varied(kinds, labels, per_label, stretch, rng):
     kinds: lists of fonts, the last one handwriting. The varied ones alternate: one of an ordinary font,
     then HANDS of handwriting.
     """
-    drawings, show = {}, progress_line(sys.stderr)
-    for done, label in enumerate(labels):
-        show(f"{done} of {len(labels)} labels drawn")
-        drawn = [[(path, glyph_of(label), hand) for path, glyph_of in fonts] for hand, fonts in enumerate(kinds)]
-        glyphs = [[found for found in fonts if found[1]] for fonts in drawn]
-        plain = (Drawing(picture_of(glyph), path, label) for path, glyph, _ in itertools.chain(*glyphs))
-        cycles = [itertools.cycle(found) for found in glyphs if found]
-        turns = itertools.chain.from_iterable(zip(*cycles[:1], *cycles[1:] * HANDS))
-        turns = itertools.islice(turns, TRIES * per_label)
-        varied = (Drawing(picture_of(vary(glyph, hand, stretch, rng)), path, label) for path, glyph, hand in turns)
-        of_label = {}
-        for drawing in itertools.chain(plain, varied):
-            of_label.setdefault(key_of(drawing), drawing)
-            if len(of_label) == per_label:
-                break
-        drawings.update(of_label)
-    show(last=True)
+    drawings = {}
+    with progress_line(sys.stderr) as show:
+        for done, label in enumerate(labels):
+            show(f"{done} of {len(labels)} labels drawn")
+            drawn = [[(path, glyph_of(label), hand) for path, glyph_of in fonts] for hand, fonts in enumerate(kinds)]
+            glyphs = [[found for found in fonts if found[1]] for fonts in drawn]
+            plain = (Drawing(picture_of(glyph), path, label) for path, glyph, _ in itertools.chain(*glyphs))
+            cycles = [itertools.cycle(found) for found in glyphs if found]
+            turns = itertools.chain.from_iterable(zip(*cycles[:1], *cycles[1:] * HANDS))
+            turns = itertools.islice(turns, TRIES * per_label)
+            varied = (Drawing(picture_of(vary(glyph, hand, stretch, rng)), path, label) for path, glyph, hand in turns)
+            of_label = {}
+            for drawing in itertools.chain(plain, varied):
+                of_label.setdefault(key_of(drawing), drawing)
+                if len(of_label) == per_label:
+                    break
+            drawings.update(of_label)
     return drawings
 
 
@@ -354,12 +354,12 @@ def draw(kinds, held, labels, per_label, stretch, rng):
 
 def write_drawings(dataset, drawings):
     """Write the drawings into the data set, numbered in their order, and the list of their fonts."""
-    numbers, show = Counter(), progress_line(sys.stderr)
-    for done, drawing in enumerate(drawings, 1):
-        numbers[drawing.label] += 1
-        put_picture(drawing.picture, picture_path(dataset, drawing.label, numbers[drawing.label]))
-        show(f"{done:,} of {len(drawings):,} pictures written")
-    show(last=True)
+    numbers = Counter()
+    with progress_line(sys.stderr) as show:
+        for done, drawing in enumerate(drawings, 1):
+            numbers[drawing.label] += 1
+            put_picture(drawing.picture, picture_path(dataset, drawing.label, numbers[drawing.label]))
+            show(f"{done:,} of {len(drawings):,} pictures written")
     write_whole(os.path.join(dataset, LIST), list_of(drawings).encode())
 
 

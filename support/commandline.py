@@ -17,7 +17,6 @@ import time
 from support.files import InputError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-LINES = []  # the lines of progress, which an error ends first
 PLAIN_EVERY = 5  # seconds between two lines of progress if the output is not a terminal
 
 
@@ -84,9 +83,7 @@ def run(main):
 
 
 def leave(code, text):
-    """Leave with an exit code and a line on stderr, below the line of progress."""
-    for show in LINES:
-        show(last=True)
+    """Leave with an exit code and a line on stderr."""
     print(f"{script_name()}: {text}", file=sys.stderr)
     sys.exit(code)
 
@@ -108,14 +105,16 @@ def ours(name):
     return name if os.getcwd() == ROOT else os.path.join(ROOT, name)
 
 
+@contextlib.contextmanager
 def progress_line(stream):
-    """Return a function that shows some texts on one line, which it keeps up to date.
+    """Give a function that shows some texts on one line, which it keeps up to date. At the end the line is ended.
 
     On a terminal, texts that do not fit are left out, the last one first. If `stream` is not a terminal, it prints a
     line every 5 seconds. With last=True it prints at once and ends the line. Without texts it only ends the line.
     """
     if stream is None:  # it was closed before the start
-        return lambda *texts, last=False: None
+        yield lambda *texts, last=False: None
+        return
     terminal = stream.isatty() and "idlelib" not in sys.modules  # IDLE's shell cannot overwrite a line
     width, said = 0, time.monotonic()
 
@@ -136,8 +135,10 @@ def progress_line(stream):
             print("  ".join(texts), file=stream, flush=True)
         said = now
 
-    LINES.append(show)
-    return show
+    try:
+        yield show
+    finally:
+        show(last=True)
 
 
 def duration(seconds):

@@ -43,7 +43,7 @@ def test_a_page_shows_every_map_and_every_label(rng, count, kernels):
     np.testing.assert_allclose(images[0][:, :32], picture / picture.max())
     np.testing.assert_array_equal(images[1][:5, :5], made[0][0].reshape(5, 5))
     weights = network.sheet(made[2].reshape(count, -1)[0, :-1].reshape(-1, 5, 5), 1.5)
-    space = max(5, len(weights) // 3)
+    space = max(3, len(weights) // 3)
     np.testing.assert_array_equal(images[-1].filled(np.nan)[space : space + len(weights), : weights.shape[1]], weights)
     bars, shown = (axes for axes in figure.axes if not axes.images or axes.texts)
     np.testing.assert_allclose([bar.get_height() for bar in bars.patches], 100 * steps.softmax)
