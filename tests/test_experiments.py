@@ -56,6 +56,11 @@ def test_evaluate_says_which_was_taken_for_which_and_lists_the_surest_mistake_fi
     assert evaluate.counts_of(parts, answers).tolist() == [[1, 2, 0], [0, 0, 1], [0, 0, 1]]
     assert evaluate.mistakes(parts, answers) == ["x: a -> b, 80.0%", "y: b -> c, 70.0%", "w: a -> b, 50.0%"]
     assert evaluate.mixed_up(parts.labels, evaluate.counts_of(parts, answers)) == "a and b 2, b and c 1"
+    axes = evaluate.draw_confusion("some", parts.labels, evaluate.counts_of(parts, answers)).axes[0]
+    shown = {(text.get_text(), *text.get_position()) for text in axes.texts}
+    assert shown == {("1", 0.5, 0.5), ("2", 1.5, 0.5), ("1", 2.5, 1.5), ("1", 2.5, 2.5)}  # count, answer, true label
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_ylim()) == ("answer", "true label", (3, 0))
+    assert axes.get_title() == "some: right 2 of 5, 40.0%"
 
 
 def test_evaluate_trims_and_varies(run_script, tmp_path):
@@ -146,8 +151,17 @@ def test_compare_trains_each_way_as_the_controller_does(dataset, tmp_path, run_s
 
 
 def test_pixel_counts_the_pixels_that_change_the_answer(dataset, tmp_path, run_script):
-    done = run_script("experiments.pixel", ROOT / "models" / "shipped.doc", ROOT / "dataset", "--pictures", 3)
-    assert re.search(r"pictures that one pixel changes: \d of 3, .*\npixels that do so: [\d,]+ of 3,072, ", done.stdout)
+    model.write_model(model.start_model("01", np.random.default_rng(1), kernels=(1, 2)), tmp_path / "mine.doc")
+    read, changed = model.read_model(tmp_path / "mine.doc"), []
+    for path in dataset.rglob("*.png"):
+        pixels, right = cnn.read_pixels(path), int(path.parent.name)
+        others = [cnn.forward(each, read).softmax.argmax() for each in pixel.inverted(pixels)]
+        if cnn.forward(pixels, read).softmax.argmax() == right:
+            changed.append(1024 - others.count(right))
+    done = run_script("experiments.pixel", tmp_path / "mine.doc", dataset)
+    assert 0 < sum(changed) < 1024 * len(changed)
+    assert f"pictures that one pixel changes: {np.count_nonzero(changed)} of {len(changed)}, " in done.stdout
+    assert f"pixels that do so: {sum(changed):,} of {1024 * len(changed):,}, " in done.stdout
 
 
 def test_one_pixel_after_the_other_is_inverted(rng):

@@ -36,6 +36,8 @@ def test_a_page_shows_every_map_and_every_label(rng, count, kernels):
     steps = cnn.forward(picture, made)
     figure = network.draw(steps, model.parts_of(made), "about")
     images = [axes.images[0].get_array() for axes in figure.axes if axes.images]
+    red, _, blue, _ = figure.axes[1].images[0].get_cmap()(1.0)
+    assert blue > red  # of positive numbers
     values = [np.isfinite(image.filled(np.nan)).sum() for image in images]
     sizes = [(kernels[0], 25), (kernels[0], 28**2), (kernels[0], 14**2), (kernels[0] * kernels[1], 25),
              (kernels[1], 10**2), (kernels[1], 25), (count * kernels[1], 25)]  # fmt: skip
