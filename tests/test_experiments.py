@@ -11,6 +11,7 @@ from conftest import ROOT
 from PIL import Image
 
 import cnn
+import controller
 import model
 import training
 from experiments import evaluate, landscape, pixel, reproduction, shared, speed
@@ -141,9 +142,8 @@ def test_compare_trains_each_way_as_the_controller_does(dataset, tmp_path, run_s
         right = []
         for seed in (1, 2):
             files = ["--model", tmp_path / "m.doc", "--metadata", tmp_path / "m.log"]
-            run_script("controller.py", *common, *way, "--seed", seed, *files)
-            shown = run_script("experiments.evaluate", tmp_path / "m.doc", dataset).stdout
-            right.append(int(re.search(r"right: (\d) of 8", shown)[1]) / 8)
+            options = controller.parse_options([*map(str, [*common, *way, "--seed", seed, *files])])
+            right.append(shared.count_right(training.train(**options), dataset)[0] / 8)
         assert f" | {shared.written(100 * np.array(right), '{:.2f}%')} | {weights} | " in row
     for wrong in (["--test", tmp_path / "nowhere", *common], ["--test", dataset, *common, "+", "--seed", 1]):
         done = run_script("experiments.compare", *wrong)

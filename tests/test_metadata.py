@@ -95,13 +95,13 @@ def test_rows_that_the_disk_did_not_take_are_taken_back(tmp_path, monkeypatch):
     assert metadata.read_metadata(path)["generation"].tolist() == [1, 2, 3, 4]
 
 
-def test_many_rows(tmp_path):
-    rows = [(number, "long-label" if number == 60_000 else "1", number / 7, 0.5, "0") for number in range(1, 120_001)]
+def test_many_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(metadata, "BLOCK", 50)
+    rows = [(number, "long-label" if number == 60 else "1", number / 7, 0.5, "0") for number in range(1, 121)]
     write_log(tmp_path / "metadata.doc", rows)
     read = metadata.read_metadata(tmp_path / "metadata.doc")
-    assert len(read) == 120_000
-    assert read[59_999]["label"] == "long-label"
-    np.testing.assert_array_equal(read["cross_entropy"], np.arange(1, 120_001) / 7)
+    assert read[59]["label"] == "long-label"
+    np.testing.assert_array_equal(read["cross_entropy"], np.arange(1, 121) / 7)
 
 
 @pytest.mark.parametrize("end", ["\n", "", "\r\n", "\n\n"])
