@@ -102,18 +102,17 @@ def read_metadata(path):
     blocks, rows, columns = [], [], None
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, 1):
-            if number > 2 and line.strip():
-                columns = columns or (5 if len(line.split()) == 5 else 4)
-                whole = line.endswith("\n")
-                try:
-                    rows += (
-                        [row_of(line, columns)] if whole or columns == 4 else []
-                    )  # the authors' last line has no end
-                except ValueError:
-                    if whole:
-                        expected = f"generation, label, cross entropy, softmax of the first label{FIFTH[columns]}"
-                        found = line.strip()[:60]
-                        raise InputError(f"{path}, line {number}: expected {expected}, found {found!r}") from None
+            if number <= 2 or not line.strip():
+                continue
+            columns, whole = columns or (5 if len(line.split()) == 5 else 4), line.endswith("\n")
+            try:
+                if whole or columns == 4:  # the authors' last line has no end
+                    rows.append(row_of(line, columns))
+            except ValueError:
+                if whole:
+                    expected = f"generation, label, cross entropy, softmax of the first label{FIFTH[columns]}"
+                    found = line.strip()[:60]
+                    raise InputError(f"{path}, line {number}: expected {expected}, found {found!r}") from None
             if len(rows) == BLOCK:
                 blocks, rows = [*blocks, array_of(rows)], []
     if not blocks and not rows and os.path.getsize(path) == 0:
