@@ -194,11 +194,9 @@ def test_a_log_that_is_none_and_a_server_that_is_gone_are_said(page, tmp_path, b
     (tmp_path / "metadata.doc").unlink()
     page.status("There is no training to watch.", "state")
     browser.get_log("browser")
-    rates = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
-    browser.execute_cdp_cmd("Network.enable", {})
-    browser.execute_cdp_cmd("Network.emulateNetworkConditions", {"offline": True, **rates})
+    page.offline(True)
     page.status(GONE, "state")
-    browser.execute_cdp_cmd("Network.emulateNetworkConditions", {"offline": False, **rates})
+    page.offline(False)
     page.status("There is no training to watch.", "state")
     browser.get_log("browser")
 
