@@ -405,11 +405,12 @@ function seen({step, row, column}) {  // the pixels that a value depends on: [ro
 }
 
 function frameDrawing() {  // the same on the drawing itself, where it is known how it stands in the picture
-  if (!cell || !inside || !place || isEmpty() || cell.step === 5 || visible()[0]?.picture) return;
-  const [row, column, side] = seen(cell), [scale, left, top] = place;
-  const [x, y] = [column * SENT / 32 - left, row * SENT / 32 - top].map(value => value / scale), wide = side * SENT / 32 / scale;
+  if (isEmpty() || visible()[0]?.picture) return;
   fill(ink);
   for (const {points} of visible()) if (points) trace(ink, points, PEN);
+  if (!cell || !inside || !place || cell.step === 5) return;
+  const [row, column, side] = seen(cell), [scale, left, top] = place;
+  const [x, y] = [column * SENT / 32 - left, row * SENT / 32 - top].map(value => value / scale), wide = side * SENT / 32 / scale;
   outline(ink, x, y, wide, wide, SIDE / Math.max(1, square.clientWidth));
 }
 

@@ -412,6 +412,8 @@ def test_what_a_value_saw_is_framed_and_nothing_else_changes_it(page, step, fram
         let count = 0; for (let i = 0; i < d.length; i += 4) count += d[i] === 211 && d[i + 1] === 58 && d[i + 2] === 0;
         return count"""
     assert page.run(orange, "none") > 100 and page.run(orange, "square") > 100  # in the picture and on the drawing
+    page.run("leave()")
+    assert page.run(orange, "none") == page.run(orange, "square") == 0
 
 
 def test_an_output_shows_what_spoke_for_it_and_against_another(page):
