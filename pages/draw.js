@@ -169,11 +169,11 @@ async function question() {
   busy = false;
   if (sending?.signal.aborted) return ask();
   if (status === 404) await choose();  // it serves other models by now
+  $("status").removeAttribute("aria-busy");
   if (status === 0 || status >= 500) {
     show(text);
     return ask(AGAIN);
   }
-  $("status").removeAttribute("aria-busy");
   if (status === 404 && $("model").value) due = true;
   if (isEmpty() === (example !== null)) show(text ?? (example && EMPTY), answer, example);
   if (due) ask();
@@ -191,10 +191,12 @@ async function askBlocks({model, flip}, body) {  // what each block of 2x2 pixel
   paintSteps();
 }
 
+let offered = "";  // what the server had last time
 async function choose() {  // the models and samples that the server has; whether it said
   const found = await getJson("choices"), chosen = $("model").value;
   if (!found) show(GONE);
-  else {
+  else if (offered !== JSON.stringify(found) || !found.models.some(({name}) => name === chosen)) {
+    offered = JSON.stringify(found);
     models = found.models;
     $("model").replaceChildren(...models.map(({name}) => make("option", {value: name})));
     const wanted = [chosen, recall("model"), models[0]?.name];
@@ -205,8 +207,8 @@ async function choose() {  // the models and samples that the server has; whethe
   return found !== null;
 }
 
-function sample({label, picture}) {
-  const image = make("img", {src: picture, alt: `A ${label}`}), button = make("button", {type: "button"}, image);
+function sample({label, picture}, index, all) {
+  const image = make("img", {src: picture, alt: `${all[index - 1]?.label === label ? "Another" : "A"} ${label}`}), button = make("button", {type: "button"}, image);
   button.dataset.label = label;
   on(button, "click", async () => add({picture: await createImageBitmap(image)}));
   return button;
@@ -238,9 +240,12 @@ function runs(labels) {  // 0 to 9 as 0–9
 
 // The answer
 
+let heard = "";  // what was told last while nobody drew
 function tell(text, label = "") {  // in the live region, which is silent while one draws
+  const all = label ? `${label} ${text}` : text;
   $("status").setAttribute("aria-live", stroke ? "off" : "polite");
-  if ($("status").textContent === (label ? `${label} ${text}` : text)) return;  // nobody wants to hear it twice
+  if ((stroke ? $("status").textContent : heard) === all) return;  // nobody wants to hear it twice
+  heard = stroke ? "" : all;
   $("status").replaceChildren(...(label ? [make("b", {textContent: label}), " "] : []), make("span", {textContent: text}));
 }
 
@@ -250,16 +255,19 @@ function bars(shares) {  // {label: share, or null where it is not known}; each 
   const shown = everyLabel ? labels : labels.slice(0, 10);
   $("all").hidden = labels.length <= 10;
   $("all").textContent = everyLabel ? "Show the best ten" : `Show all ${labels.length}`;
+  const focused = $("bars").contains(document.activeElement) ? document.activeElement.dataset.label : null;
   $("bars").replaceChildren(...shown.map(label => {
     const bar = make("i"), share = shares[label], map = order.indexOf(label);
     bar.style.setProperty("--share", `${100 * (share ?? 0)}%`);
-    const button = make("button", {type: "button", className: share !== null && share === most ? "best" : "", title: label},
-      make("span", {className: "label", textContent: label}), bar,
+    const button = make("button", {type: "button", className: share !== null && share === most ? "best" : ""},
+      make("span", {className: "label", title: label, textContent: label}), bar,
       make("span", {className: "share", textContent: share === null ? "–" : percent(share)}));
+    button.dataset.label = label;
     button.setAttribute("aria-pressed", cell?.step === 5 && cell.map === map);
     on(button, "click", () => { if (inside) choosePlace({step: 5, map, row: 0, column: 0}, true); });
     return make("li", {}, button);
   }));
+  if (focused !== null) [...$("bars").querySelectorAll("button")].find(button => button.dataset.label === focused)?.focus();
 }
 
 function show(text, answer, example) {  // a text, or where there is none the answer; with an example, its steps
@@ -340,8 +348,8 @@ function choosePlace(found, keep) {
     pinned = true;
     look(true);
     tab(cell.step);
-    for (const [i, button] of [...$("bars").querySelectorAll("button")].entries()) {
-      button.setAttribute("aria-pressed", cell.step === 5 && inside.labels.indexOf(button.title) === cell.map && i >= 0);
+    for (const button of $("bars").querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", cell.step === 5 && inside.labels.indexOf(button.dataset.label) === cell.map);
     }
   } else paintSteps();
 }
@@ -393,8 +401,8 @@ function paintSteps() {
   } else {
     $("work").replaceChildren();
     $("cell").textContent = "";
-    $("tools").replaceChildren(...(inside && blocks ? [toggle("What would change the answer?", asking, () => { asking = !asking; paintSteps(); })] : []),
-      ...(flips.size ? [toggle("Back", false, () => { flips.clear(); ask(); })] : []));
+    showTools([...(inside && blocks ? [toggle("What would change the answer?", asking, () => { asking = !asking; look(asking); tab(asking ? 0 : 5); })] : []),
+      ...(flips.size ? [toggle("Back", false, () => { flips.clear(); ask(); })] : [])]);
     if (asking && blocks) sayBlocks();
   }
 }
@@ -459,7 +467,7 @@ function table(caption, found, side, best) {
 
 function tile(caption, found, low, high) {  // 5x5 numbers as a small picture
   if (numbersShown) return table(caption, found, 5);
-  const canvas = make("canvas");
+  const canvas = make("canvas", {role: "img", ariaLabel: `${caption}, 5×5 numbers`});
   paintMaps(canvas, Float32Array.from(found), 5, 1, low, high);
   return make("figure", {className: "tile"}, canvas, make("figcaption", {textContent: caption}));
 }
@@ -501,13 +509,22 @@ function explain() {
     tools.push(toggle("Numbers", numbersShown, () => { numbersShown = !numbersShown; explain(); }));
     if (step < 5) tools.push(toggle(playing ? "Pause" : "Slide it", Boolean(playing), play));
     else tools.push(compareWith(map));
+    if (pinned) tools.push(Object.assign(toggle("✕", false, leave), {className: "go", ariaLabel: "Let go", title: "Let go"}));
     text = inWords(terms, value);
   }
   const said = `${title}${at && `, ${at}`}${step === 5 ? ` ${inside.labels[map]}` : ""}: ${text}`;
+  $("cell").ariaLive = playing ? "off" : "polite";
   if ($("cell").textContent !== said) $("cell").textContent = said;
   $("work").replaceChildren(...board);
-  const buttons = [...$("tools").children].map(each => each.textContent + each.getAttribute("aria-pressed")).join();
-  if (buttons !== tools.map(each => each.textContent + each.getAttribute("aria-pressed")).join()) $("tools").replaceChildren(...tools);
+  showTools(tools);
+}
+
+function showTools(tools) {  // the one that has the focus keeps it
+  const [now, then] = [[...$("tools").children], tools].map(all => all.map(each => each.textContent + each.getAttribute("aria-pressed")).join());
+  if (now === then) return;
+  const focused = [...$("tools").children].indexOf(document.activeElement);
+  $("tools").replaceChildren(...tools);
+  $("tools").children[focused]?.focus();
 }
 
 function signed(number) { return `${number < 0 ? "−" : "+"} ${say(Math.abs(number))}`; }
@@ -582,7 +599,7 @@ function sayBlocks() {
   const to = [...new Set(turning.map(([label]) => label))].join(", ");
   $("cell").textContent = (turning.length ? `${turning.length} of the 256 blocks of 2×2 pixels would change the answer, to ${to}, if they alone were turned `
     + "from black to white or back." : "No single block of 2×2 pixels would change the answer.")
-    + " Blue: turning the block makes the answer less probable. Red: more probable. Framed: the three strongest. Click a block to turn it.";
+    + " Blue: turning the block makes the answer less probable. Red: more probable. Framed: the three strongest. Click a block to turn it, or go to it with the arrows and press Enter.";
 }
 
 // Choosing a place: with the pointer, with a finger, with the keyboard
@@ -594,19 +611,23 @@ function pick(index, x, y, keep = false) {  // the cell at a place of a canvas, 
   const [row, column] = [down, across].map(at => Math.min(step.size - 1, Math.floor(at % side / step.scale)));
   if (!inside || map >= countOf(index)) return;
   if (index === 0 && asking && blocks && keep) {
-    const block = Math.floor(row / 2) * 16 + Math.floor(column / 2);
-    if (!flips.delete(block)) flips.add(block);
     cell = null;
-    return ask();
+    return turn(row, column);
   }
   playing = null;
   choosePlace({step: index, map, row, column}, keep);
 }
 
+function turn(row, column) {  // the block of 2x2 pixels at a place of the picture, from black to white or back
+  const block = Math.floor(row / 2) * 16 + Math.floor(column / 2);
+  if (!flips.delete(block)) flips.add(block);
+  ask();
+}
+
 function makeSteps() {
   STEPS.forEach((step, index) => {
     const heading = make("h3", {textContent: step.title});
-    const text = make("p", {className: "quiet", textContent: `${step.what} `}, make("details", {}, make("summary", {textContent: "more"}), step.more));
+    const text = make("p", {className: "quiet", textContent: `${step.what} `}, make("details", {}, make("summary", {textContent: "more", ariaLabel: `more about ${step.title}`}), step.more));
     step.box = make("div", {className: "step"}, heading, text);
     if (index < 5) {
       step.canvas = make("canvas", {tabIndex: 0});
@@ -635,8 +656,9 @@ function listen(step, index) {
     const arrow = ARROWS[event.key];
     if (!arrow && event.key !== "Enter") return;
     event.preventDefault();
-    if (cell?.step !== index) return pick(index, 0.5 / step.across, 0.1, true);
-    if (event.key === "Enter") return choosePlace(cell, true);
+    const turning = index === 0 && asking && blocks;
+    if (cell?.step !== index) return pick(index, 0.5 / step.across, 0.1, !turning);
+    if (event.key === "Enter") return turning ? turn(cell.row, cell.column) : choosePlace(cell, true);
     const at = corner(step, cell.map, cell.row, cell.column).map(value => value / step.scale), wide = pitch(step);
     const [x, y] = arrow.map((way, axis) => {  // a step further, over the gap between two maps
       const next = at[axis] + way, gap = wide > 1 && way && (next + wide) % wide === step.size;
@@ -659,7 +681,7 @@ function position(event) {
 on(square, "pointerdown", event => {
   if (stroke || event.button !== 0) return;
   if (isNoisy()) return tell(NOISY);
-  if ($("draw").classList.contains("looking") && $("square").clientWidth < 200) return look(false);  // small on a phone: a tap makes it large
+  if ($("draw").classList.contains("looking") && $("square").clientWidth < 200) return leave();  // small on a phone: a tap makes it large
   pointer = event.pointerId;
   if (framing()) framed = [position(event), position(event)];
   else begin(position(event));

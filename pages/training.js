@@ -42,12 +42,16 @@ function pace() {  // generations a second; 0 if the log does not grow, null if 
   return before ? 0 : null;
 }
 
+let shown = "";  // what the page shows
 function show(found, pause) {
-  const known = Boolean(found?.rows?.length);
+  const known = Boolean(found?.rows?.length), now = JSON.stringify([found, known && pace()]);
+  $("busy").textContent = found && pause > 2 * EVERY ? `The server is busy. This page asks every ${Math.ceil(pause / 1000)} seconds.` : "";
+  if (now === shown) return;  // so that what is selected or read aloud stays
+  shown = now;
   for (const element of document.querySelectorAll(".known")) element.hidden = !known;
   for (const element of document.querySelectorAll(".model")) element.hidden = !found?.model;
   $("facts").hidden = $("settings").hidden = !known;
-  state(found, pause);
+  state(found);
   if (!known) return $("done").hidden = true;
   dots = found.dots;
   showFacts(found);
@@ -58,7 +62,7 @@ function show(found, pause) {
       .map(text => make("td", {textContent: text, className: right ? "" : "minus"})))));
 }
 
-function state(found, pause) {  // what goes on, and what to type
+function state(found) {  // what goes on, and what to type
   const {start, resume, error, generation, settings} = found ?? {}, code = text => make("code", {textContent: text});
   let parts;
   if (!found) parts = ["The server does not answer. Is demo.py still running?"];
@@ -69,7 +73,6 @@ function state(found, pause) {  // what goes on, and what to type
   else if (pace()) parts = ["The training goes on."];
   else if (resume) parts = ["The training stands still. Go on with it: ", code(resume)];
   else parts = ["The training stands still. Begin a new one: ", code(start)];
-  if (found && pause > 2 * EVERY) parts.push(` The server is busy. This page asks every ${Math.ceil(pause / 1000)} seconds.`);
   const text = parts.map(part => part.textContent ?? part).join("");
   if ($("state").textContent !== text) $("state").replaceChildren(...parts);
 }
@@ -130,10 +133,16 @@ function extend(of, labels, generation, shares) {  // another drawing or trainin
   remember("curve", curve);
 }
 
+let answered = "";  // the answer that the page shows
 function showAnswer(label, labels = model.labels ?? [], shares = []) {
+  const now = JSON.stringify([label, labels, shares, curve]);
+  if (now === answered) return;
+  answered = now;
   const best = labels.map((_, i) => i).sort((a, b) => shares[b] - shares[a]).slice(0, LINES).sort((a, b) => a - b);
-  if ($("guess").textContent !== (label ?? "")) $("guess").textContent = label ?? "";
-  $("share").textContent = label === null ? "" : percent(shares[labels.indexOf(label)]);
+  const share = label === null ? "" : percent(shares[labels.indexOf(label)]);
+  if ($("guess").textContent !== (label ?? "")) $("heard").textContent = label === null ? "" : `Your character: ${label}, ${share}`;
+  $("guess").textContent = label ?? "";
+  $("share").textContent = share;
   $("shares").replaceChildren(...best.map(i => {
     const bar = make("i"), share = shares[i];
     bar.style.setProperty("--share", `${100 * (share ?? 0)}%`);
@@ -146,7 +155,7 @@ function showAnswer(label, labels = model.labels ?? [], shares = []) {
 }
 
 function own(i, labels) {  // a label's colour, of its bar and its line; none is red, which means below 0
-  return `hsl(${Math.round(30 + 300 * i / labels.length)} 60% 45%)`;
+  return `hsl(${Math.round(30 + 300 * i / labels.length)} 60% ${matchMedia("(prefers-color-scheme: dark)").matches ? 65 : 32}%)`;
 }
 
 function showCurve() {  // a line for each of the labels that were the most probable at some time
