@@ -8,39 +8,22 @@ import re
 import shlex
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import time
-import zlib
-from wsgiref.util import setup_testing_defaults
 
 import numpy as np
 import pytest
 from conftest import INSTALL, ROOT
-from PIL import Image, ImageDraw
+from PIL import Image
 
 import cnn
 import demo
 import metadata
 import model
 import preprocessing
-import training
 
 PAPER = ROOT / "models" / "paper.doc"
-SERVERS = ["waitress", "wsgiref"]
 OWN = socket.gethostname().lower().partition(".")[0]
-
-
-def drawing(label, size=256, mode="RGB"):
-    """A picture that a person could have drawn: a 0 or a 1 in an otherwise empty square."""
-    image = Image.new("L", (size, size), "white")
-    pen, unit = ImageDraw.Draw(image), size / 32
-    if label == "0":
-        pen.ellipse([unit * side for side in (9, 4, 23, 28)], outline="black", width=round(3.75 * unit))
-    else:
-        pen.line([unit * side for side in (16, 4, 16, 28)], fill="black", width=round(3.75 * unit))
-    return image.convert(mode)
 
 
 def as_bytes(image, file_format="PNG", **options):
@@ -49,14 +32,13 @@ def as_bytes(image, file_format="PNG", **options):
     return data.getvalue()
 
 
-ZERO, ONE = as_bytes(drawing("0")), as_bytes(drawing("1"))
+ZERO, ONE = ((ROOT / "dataset" / name).read_bytes() for name in ("0/img001-00001.png", "1/img002-00001.png"))
 
 
-def png_that_says(width, height):
-    """A PNG file whose first lines promise a size, and no more."""
-    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    header = struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    return b"\x89PNG\r\n\x1a\n" + header + struct.pack(">I", 50) + b"IDAT" + bytes(50)
+def picture(data, side=32):
+    """The picture in the bytes of a PNG file, square."""
+    with Image.open(io.BytesIO(data)) as image:
+        return image.resize((side, side))
 
 
 # The application
@@ -76,9 +58,6 @@ def ask(app, path="/", body=None, method=None, **environ):
         **({} if body is None else {"CONTENT_LENGTH": str(len(body))}), **environ,
     }  # fmt: skip
     given = {name: value for name, value in given.items() if value is not None}
-    setup_testing_defaults(given)
-    if environ.get("HTTP_HOST", "") is None:
-        del given["HTTP_HOST"]
     said = []
     content = b"".join(app(given, lambda status, headers: said.extend((status, dict(headers)))))
     if said[1]["Content-Type"] == "application/json" and content:
@@ -86,32 +65,28 @@ def ask(app, path="/", body=None, method=None, **environ):
     return int(said[0].split()[0]), said[1], content
 
 
-@pytest.mark.parametrize(("label", "data"), [("0", ZERO), ("1", ONE)])
-def test_a_picture_is_answered_with_its_label_and_every_probability(app, label, data):
-    status, headers, content = ask(app, "/classify", data)
-    with Image.open(io.BytesIO(data)) as image:
-        pixels = np.asarray(preprocessing.fit(image, trim=True))
-    expected = cnn.cnn(pixels, model.read_model(PAPER))
+@pytest.mark.parametrize(("label", "data", "side"), [("0", ZERO, 32), ("1", ONE, 32), ("0", ZERO, 1024)])
+def test_a_picture_is_answered_with_its_label_and_every_probability(app, label, data, side):
+    image = picture(data, side)
+    status, headers, content = ask(app, "/classify", as_bytes(image))
+    expected = cnn.cnn(np.asarray(preprocessing.fit(image, trim=True)), model.read_model(PAPER))
     assert (status, headers["Content-Type"]) == (200, "application/json")
     expected = {"label": label, "probabilities": dict(zip("01", expected.tolist())), "blank": False, "doubtful": False}
     assert content == expected
 
 
-def numbers(text):
-    return np.frombuffer(demo.base64.b64decode(text), "<f4")
-
-
 def test_inside_it_shows_every_step_with_its_numbers(app):
     inside = ask(app, "/classify?inside=1", ZERO)[2]["inside"]
-    pixels = np.asarray(preprocessing.fit(drawing("0"), trim=True)).max(axis=2)
+    pixels = np.asarray(preprocessing.fit(picture(ZERO), trim=True)).max(axis=2)
     step, parts = cnn.forward(pixels, model.read_model(PAPER)), model.parts_of(model.read_model(PAPER))
-    for name in ("pixels", "maps_1", "pooled_1", "maps_2", "pooled_2"):
-        assert (numbers(inside[name]) == getattr(step, name).ravel()).all()
-    for name in ("kernels_1", "kernels_2", "weights"):
-        np.testing.assert_allclose(numbers(inside[name]), getattr(parts, name).ravel(), rtol=1e-6)
+    arrays = {name: getattr(step, name) for name in ("pixels", "maps_1", "pooled_1", "maps_2", "pooled_2")}
+    for name, values in {**arrays, **dict(zip(("kernels_1", "kernels_2", "weights"), parts))}.items():
+        np.testing.assert_allclose(np.frombuffer(demo.base64.b64decode(inside[name]), "<f4"), values.ravel(), rtol=1e-6)
     assert [inside[name] for name in ("sums", "outputs", "scaled")] == [step.sums, step.outputs, step.scaled]
     assert (inside["labels"], inside["output_sum"]) == (["0", "1"], parts.output_sum)
     assert inside["softmax"] == step.softmax.tolist()
+    again = ask(app, f"/classify?inside=1&known={inside['version']}", ZERO)[2]["inside"]
+    assert inside.keys() - again.keys() == {"kernels_1", "kernels_2", "weights"}  # the page has these
 
 
 @pytest.mark.parametrize("name", ["paper.doc", "digits.doc"])
@@ -120,58 +95,40 @@ def test_what_each_block_would_change_is_what_inverting_it_changes(tmp_path, nam
     app = demo.make_application(str(path), str(tmp_path / "metadata.doc"), "127.0.0.1")
     parts = model.parts_of(model.read_model(path))
     plain = ask(app, "/classify?blocks=1", ONE)[2]
-    pixels = np.asarray(preprocessing.fit(drawing("1"), trim=True)).max(axis=2)
+    pixels = np.asarray(preprocessing.fit(picture(ONE), trim=True)).max(axis=2)
     assert len(plain["blocks"]) == 256
-    clear = [block for block, (_, _, share) in enumerate(plain["blocks"])
-             if abs(share - plain["probabilities"][plain["label"]]) > 0.001]  # fmt: skip
-    assert len(clear) > 5
     for block, (label, best, share) in enumerate(plain["blocks"]):
         changed, row, column = pixels.copy(), 2 * (block // 16), 2 * (block % 16)
         changed[row : row + 2, column : column + 2] = 255 - changed[row : row + 2, column : column + 2]
         softmax = cnn.cnn(changed, parts)
         assert (label, best) == (parts.labels[softmax.argmax()], softmax.max())
         assert share == softmax[parts.labels.index(plain["label"])]
-    flipped = ask(app, f"/classify?flip={clear[0]},{clear[1]}", ONE)[2]["probabilities"]
-    back = ask(app, f"/classify?flip={clear[0]},{clear[0]}", ONE)[2]["probabilities"]
-    assert back == plain["probabilities"] != flipped
+    worst = min(range(256), key=lambda block: plain["blocks"][block][2])
+    flipped, back = (ask(app, f"/classify?flip={blocks}", ONE)[2] for blocks in (worst, f"{worst},{worst}"))
+    assert [flipped["label"], flipped["probabilities"][flipped["label"]]] == plain["blocks"][worst][:2]
+    assert back["probabilities"] == plain["probabilities"] != flipped["probabilities"]
     assert ask(app, "/classify?flip=x", ONE)[0] == 400
 
 
 def test_a_picture_without_ink_is_answered_and_called_blank(app):
     status, _, content = ask(app, "/classify", as_bytes(Image.new("L", (50, 50), "white")))
     assert (status, content["blank"], content["doubtful"]) == (200, True, False)
-    cut_off = drawing("0").crop((0, 0, 256, 150))  # the ink reaches the border
+    cut_off = picture(ZERO, 256).crop((0, 0, 256, 150))  # the ink reaches the border
     assert ask(app, "/classify", as_bytes(cut_off))[2]["doubtful"] is True
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
-def test_every_kind_of_png_is_read(app, mode):
-    image = drawing("0", mode="I").point(lambda value: value * 257) if mode == "I;16" else drawing("0", mode=mode)
-    status, _, content = ask(app, "/classify", as_bytes(image.convert(mode)))
-    assert (status, content["label"]) == (200, "0")
-
-
-def test_a_picture_of_the_largest_size_and_a_light_drawing_on_dark_are_answered(app):
-    negative = Image.eval(drawing("0", 1024), lambda value: 255 - value)
-    assert [ask(app, "/classify", as_bytes(image))[2]["label"] for image in (drawing("0", 1024), negative)] == ["0"] * 2
 
 
 def test_the_models_to_choose_from_and_pictures_to_try(app):
     content = ask(app, "/choices")[2]
     found = {each["name"]: each["labels"] for each in content["models"]}
-    assert next(iter(found)) == "paper.doc"
     assert set(found) == {path.name for path in (ROOT / "models").glob("*.doc")}
     assert found["paper.doc"] == ["0", "1"]
     titles = [each["title"] for each in content["models"]]
     assert titles == ["0 and 1, the paper's own weights", "digits", "letters and digits", "0 and 1, as in the paper"]
     assert {sample["label"] for sample in content["samples"]} >= set("0123456789")
-    first = content["samples"][0]["picture"]
-    data = (ROOT / "dataset/0/img001-00001.png").read_bytes()
-    assert first == "data:image/png;base64," + demo.base64.b64encode(data).decode()
+    assert content["samples"][0]["picture"] == "data:image/png;base64," + demo.base64.b64encode(ZERO).decode()
     assert next(iter(demo.find_models("model.doc"))) == "digits.doc"  # the page opens with the digits
     assert demo.find_models("my/digits.doc")["digits.doc"] == "my/digits.doc"
     assert ask(app, "/classify?model=digits.doc", ZERO)[2]["label"] == "0"
-    assert ask(app, "/classify?model=nothing.doc", ZERO)[0] == 404
     assert ask(app, "/classify?model=../model.doc", ZERO)[0] == 404
 
 
@@ -213,34 +170,18 @@ def test_a_page_fetches_nothing_from_elsewhere_and_lets_nothing_else_run(app, pa
     assert b"://" not in content and b"style=" not in content and not re.search(rb"\bon\w+=", content)
 
 
-BODIES = {
-    "nothing": (415, b""),
-    "text": (415, b"hello"),
-    "JPEG": (415, as_bytes(drawing("0"), "JPEG")),
-    "a PNG's first bytes": (400, ZERO[:20]),
-    "a PNG without its end": (400, ZERO[:-60]),
-    "a PNG of no pixels": (400, png_that_says(900, 900)),
-    "too wide": (413, png_that_says(1025, 1)),
-    "too high": (413, png_that_says(1, 1025)),
-    "a byte too long": (413, bytes(200_001)),
-}
-
-
-@pytest.mark.parametrize("name", BODIES)
-def test_a_body_that_is_no_fitting_picture_is_refused(app, name):
-    status, body = BODIES[name]
-    found, _, content = ask(app, "/classify", body)
-    assert (found, list(content)) == (status, ["error"])
-    assert 0 < len(content["error"]) < 100
-
-
-@pytest.mark.parametrize("damage", range(10))
-def test_a_damaged_picture_is_answered_or_refused(app, damage):
-    rng = np.random.default_rng(damage)
-    data = bytearray(ZERO)
-    for place in rng.integers(8, len(data), 1 + damage // 3):
-        data[place] = rng.integers(256)
-    assert ask(app, "/classify", bytes(data))[0] in (200, 400, 413, 415)
+def test_a_body_that_is_no_fitting_picture_is_refused(app):
+    sides = [as_bytes(Image.new("L", size))[:45] for size in ((1025, 1), (1, 1025))]  # refused before it is decoded
+    bodies = {415: (b"", b"hello", as_bytes(picture(ZERO), "JPEG")), 400: (ZERO[:20], ZERO[:-60]),
+              413: (*sides, bytes(200_001))}  # fmt: skip
+    for status, body in [(status, body) for status, all_of_it in bodies.items() for body in all_of_it]:
+        found, _, content = ask(app, "/classify", body)
+        assert (found, list(content)) == (status, ["error"])
+        assert 0 < len(content["error"]) < 100
+    rng = np.random.default_rng(1)
+    for place in rng.integers(8, len(ZERO), 50):
+        damaged = ZERO[:place] + rng.bytes(1) + ZERO[place + 1 :]
+        assert ask(app, "/classify", damaged)[0] in (200, 400, 413, 415)
 
 
 @pytest.mark.parametrize(
@@ -302,15 +243,20 @@ def files(tmp_path):
     return str(tmp_path / "metadata.doc"), str(tmp_path / "model.doc")
 
 
-def test_where_there_is_no_training_it_says_what_to_type(files):
+def test_it_says_what_to_type_and_offers_resume_only_where_it_works(files):
     found = demo.progress(*files)
     assert set(found) == {"start", "resume", "model"}
     assert (found["resume"], found["model"]) == (None, None)
-    subprocess.run(
-        [*shlex.split(found["start"]), "--generations", "10"], cwd=ROOT, check=True, stderr=subprocess.DEVNULL
-    )
+    start = [*shlex.split(found["start"]), "--generations", "10"]
+    subprocess.run(start, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
     found = demo.progress(*files)
     assert (found["generation"], found["model"]["name"], len(found["model"]["labels"])) == (10, "model.doc", 10)
+    assert "weights" not in found["model"] and "weights" in demo.progress(*files, "another version")["model"]
+    assert found["resume"].endswith(f"controller.py --metadata {files[0]} --resume")
+    assert found["settings"]["alpha"] == 0.0001
+    write_log(files[0], 40).close()  # another training's log, as `git checkout metadata.doc` brings it back
+    found = demo.progress(*files)
+    assert (found["resume"], found["settings"]) == (None, {})
     assert "--metadata" not in demo.progress("metadata.doc", "model.doc")["start"]
 
 
@@ -334,48 +280,21 @@ def test_a_training_is_followed_and_a_new_one_is_seen(files):
     assert (found["generation"], found["started"], found["dots"][-1][0]) == (300, 2.0, 300)
 
 
-def test_resume_is_offered_only_where_it_works(files, dataset, tmp_path):
-    training.train(5e-9, 50, *files[::-1], dataset=dataset, seed=1)
-    found = demo.progress(*files)
-    assert found["resume"].endswith(f"controller.py --metadata {files[0]} --resume")
-    assert found["settings"]["seed"] == 1
-    write_log(files[0], 40).close()  # another training's log, as `git checkout metadata.doc` brings it back
-    found = demo.progress(*files)
-    assert (found["resume"], found["settings"]) == (None, {})
-
-
-def test_a_log_that_is_none_is_said(app, tmp_path):
-    (tmp_path / "metadata.doc").write_text("1\n2\n\n\nx y z\n")
-    for _ in range(2):
-        status, _, content = ask(app, "/progress")
-        assert (status, "expected a line for each generation" in content["error"]) == (503, True)
-
-
 @pytest.mark.parametrize("name", ["metadata.doc", "model.doc"])
-def test_a_pipe_or_folder_in_a_files_place_is_not_waited_for(tmp_path, name):
+def test_something_else_in_a_files_place_is_said_and_not_waited_for(tmp_path, name):
     app = demo.make_application(str(tmp_path / "model.doc"), str(tmp_path / "metadata.doc"), "localhost")
     metadata.start_log(tmp_path / "metadata.doc", 1.0)
-    for make in (os.mkdir, *([os.mkfifo] if hasattr(os, "mkfifo") else [])):
-        (tmp_path / name).unlink(missing_ok=True)
+    question = ("/classify", ONE) if name == "model.doc" else ("/progress",)
+    (tmp_path / name).write_text("1\n2\n\n\nx y z\n")
+    assert [ask(app, *question)[0] for _ in range(2)] == [503, 503]
+    assert re.search("expected a line for each generation|this is not a model", ask(app, *question)[2]["error"])
+    (tmp_path / name).unlink()
+    for make, remove in ((os.mkdir, os.rmdir), *([(os.mkfifo, os.remove)] if hasattr(os, "mkfifo") else [])):
         make(tmp_path / name)
-        status, _, content = ask(app, *(("/classify", ONE) if name == "model.doc" else ("/progress",)))
+        status, _, content = ask(app, *question)
         assert (status, f"{name}: expected a file" in content["error"]) == (503, True)
         assert ask(app, "/choices")[0] == 200
-        if make is os.mkdir:
-            (tmp_path / name).rmdir()
-
-
-def test_kernels_and_weights_are_sent_when_they_change(app, files, rng):
-    answer = ask(app, "/classify?inside=1", ZERO)[2]["inside"]
-    again = ask(app, f"/classify?inside=1&known={answer['version']}", ZERO)[2]["inside"]
-    assert "weights" in answer
-    assert not {"kernels_1", "kernels_2", "weights"} & set(again)
-    model.write_model(model.start_model("01", rng, train_kernels=True, kernels=(3, 4)), files[1])
-    write_log(files[0], 20).close()
-    found = demo.progress(*files, "another")["model"]
-    assert (found["name"], found["labels"], len(numbers(found["weights"]))) == ("model.doc", ["0", "1"], 2 * 101)
-    for known in (found["version"], None):
-        assert set(demo.progress(*files, known)["model"]) == {"name", "version", "labels"}
+        remove(tmp_path / name)
 
 
 # Both servers
@@ -391,23 +310,23 @@ def start_demo(folder, server, *arguments):
     said = process.stdout.readline()
     if "does not exist yet" in said:
         said = process.stdout.readline()
-    found = re.fullmatch(r"open http://\S+:(\d+)/ in a browser(, on a phone .*)?; Ctrl-C ends this\n", said)
+    phone = r", on a phone in the same network http://[\w.-]+:\1/" if server == "waitress" else ""
+    found = re.fullmatch(rf"open http://[\w.]+:(\d+)/ in a browser{phone}; Ctrl-C ends this\n", said)
     assert found, (said, process.communicate())
     return process, int(found.group(1))
 
 
-@pytest.fixture(scope="module", params=SERVERS)
+@pytest.fixture(scope="module", params=["waitress", "wsgiref"])
 def served(request, tmp_path_factory):
     """The port of a server that at the end must have said and kept nothing, and end at once on Ctrl-C."""
     folder = tmp_path_factory.mktemp("served")
     process, port = start_demo(folder, request.param, "--model", str(PAPER))
-    kept = sorted(os.listdir(folder))
     with socket.create_connection(("127.0.0.1", port)):  # one stalls
         yield port
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (0, "", "")
-    assert sorted(os.listdir(folder)) == kept
+    assert not os.listdir(folder)
 
 
 def send(port, data):
@@ -436,48 +355,18 @@ def test_it_serves_the_page_and_answers(served):
     assert b'"label": "1"' in send(served, asked)
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
-        ("nonsense",),
-        ("GET / HTTP/x",),
-        ("GET / HTTP/1.1", "Host: another"),
-        ("POST /classify HTTP/1.1", "Content-Length: 5", "Content-Length: 6"),
-        ("POST /classify HTTP/1.1", "Content-Length: 200001"),
-        ("POST /classify HTTP/1.1", "Transfer-Encoding: gzip, chunked"),
-        ("GET / HTTP/1.1\r\nX: a\rHost: example.org",),
-        ("GET / HTTP/1.1", "Origin: http://example.org"),
-    ],
-)
+@pytest.mark.parametrize("lines", [
+    ("nonsense",), ("GET / HTTP/x",), ("GET / HTTP/1.1", "Host: another"),
+    ("POST /classify HTTP/1.1", "Content-Length: 5", "Content-Length: 6"),
+    ("POST /classify HTTP/1.1", "Content-Length: 200001"),
+    ("POST /classify HTTP/1.1", "Transfer-Encoding: gzip, chunked"),
+    ("GET / HTTP/1.1\r\nX: a\rHost: example.org",), ("GET / HTTP/1.1", "Origin: http://example.org"),
+])  # fmt: skip
 def test_a_wrong_request_is_refused_and_the_next_served(served, lines):
     answer = send(served, head(served, *lines))
     assert b" 200 OK" not in answer
     assert b"Traceback" not in answer
     assert b" 200 OK" in send(served, head(served))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("request_first", [True, False])
-def test_the_last_of_a_class_of_30_does_not_wait(tmp_path, request_first):
-    """30 browsers keep six connections each, or 300 connections say nothing: the page and an answer come at once."""
-    process, port = start_demo(tmp_path, "waitress", "--model", str(PAPER))
-    kept = []
-    try:
-        for _ in range(180 if request_first else 300):
-            kept.append(socket.create_connection(("127.0.0.1", port), timeout=30))
-            if request_first:
-                kept[-1].sendall(head(port))
-                assert kept[-1].recv(65536)
-        question = head(port, "POST /classify HTTP/1.1", f"Content-Length: {len(ONE)}") + ONE
-        for limit, data in ((2, head(port)), (1, question)):
-            begun = time.monotonic()
-            assert b" 200 OK" in send(port, data)
-            assert time.monotonic() - begun < limit
-    finally:
-        for connection in kept:
-            connection.close()
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
 
 
 # The command
@@ -492,14 +381,6 @@ def test_the_whole_network_needs_waitress_or_is_refused_in_one_line(tmp_path, ru
     assert re.fullmatch(needed, done.stderr)
 
 
-def test_the_whole_network_is_told_the_address_to_type():
-    assert demo.addresses("127.0.0.1", 8000) == ["http://127.0.0.1:8000/"]
-    assert demo.addresses("::1", 8000) == ["http://[::1]:8000/"]
-    here, other = demo.addresses("0.0.0.0", 8000)
-    assert here == "http://localhost:8000/"
-    assert re.fullmatch(r"http://[\w.-]+:8000/", other)
-
-
 def test_it_starts_before_there_is_a_model_and_a_port_in_use_is_said_on_one_line(tmp_path, run_script):
     process, port = start_demo(tmp_path, "wsgiref", "--model", "new.doc")
     assert b"characters.doc" in send(port, head(port, "GET /choices HTTP/1.1"))
@@ -510,14 +391,11 @@ def test_it_starts_before_there_is_a_model_and_a_port_in_use_is_said_on_one_line
     assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
 
 
-@pytest.mark.parametrize(
-    ("code", "arguments", "said"),
-    [
-        (1, ["--host", "a" * 70], "demo.py: " + "a" * 70 + ", port 8000: not an address; "),
-        (1, ["--model", "README.md"], "demo.py: README.md, line 1: this is not a model"),
-        (2, ["--port", "70000"], "demo.py: --port: expected 0 to 65535, found 70000; see demo.py --help"),
-    ],
-)
+@pytest.mark.parametrize(("code", "arguments", "said"), [
+    (1, ["--host", "a" * 70], "demo.py: " + "a" * 70 + ", port 8000: not an address; "),
+    (1, ["--model", "README.md"], "demo.py: README.md, line 1: this is not a model"),
+    (2, ["--port", "70000"], "demo.py: --port: expected 0 to 65535, found 70000; see demo.py --help"),
+])  # fmt: skip
 def test_what_cannot_be_served_is_said_on_one_line(run_script, code, arguments, said):
     done = run_script("demo.py", "--model", PAPER, *arguments)
     assert (done.returncode, done.stdout) == (code, "")

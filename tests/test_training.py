@@ -13,11 +13,8 @@ import backpropagation
 import cnn
 import metadata
 import model
-import preprocessing
 import training
 from support.files import InputError
-
-ALL = {"train_kernels": True, "alpha": 0.003}
 
 
 def train(folder, dataset, generations=100, alpha=5e-9, **settings):
@@ -26,18 +23,18 @@ def train(folder, dataset, generations=100, alpha=5e-9, **settings):
     return training.train(alpha, generations, folder / "model.doc", folder / "metadata.doc", **settings)
 
 
-def test_a_training_agrees_with_plain_loops(dataset, tmp_path):
-    trained = train(tmp_path, dataset, 20, alpha=1e-6, dropout=False)
+@pytest.mark.parametrize("settings", [{}, {"dropout": False}])
+def test_a_training_agrees_with_plain_loops(dataset, tmp_path, settings):
+    trained = train(tmp_path, dataset, 20, alpha=1e-6, **settings)
     rng = np.random.default_rng(3)
     kernels_1, kernels_2, weights, labels, _ = model.start_model(["0", "1"], rng)
-    weights = weights[0].tolist()
+    kernels, weights = (kernels_1.tolist(), kernels_2.tolist()), weights[0].tolist()
+    random = (lambda: 1.0) if settings else (lambda: rng.random(dtype=np.float32))  # below 0.15 or 0.2 it drops
     pictures = [(path, int(label)) for label in labels for path in sorted((dataset / label).iterdir())]
     for row in metadata.read_metadata(tmp_path / "metadata.doc"):
         path, correct = pictures[int(rng.random() * len(pictures))]
         pixels = np.asarray(Image.open(path)).max(axis=2).tolist()
-        cross_entropy, softmax = reference.train_once(
-            pixels, kernels_1.tolist(), kernels_2.tolist(), weights, np.eye(2)[correct], 1e-6, lambda: 1.0
-        )
+        cross_entropy, softmax = reference.train_once(pixels, *kernels, weights, np.eye(2)[correct], 1e-6, random)
         assert (row["label"], row["predicted"]) == (labels[correct], labels[int(np.argmax(softmax))])
         assert row["cross_entropy"] == pytest.approx(cross_entropy, abs=1e-9)
         assert row["softmax"] == pytest.approx(softmax[0], abs=1e-9)
@@ -46,30 +43,15 @@ def test_a_training_agrees_with_plain_loops(dataset, tmp_path):
     assert np.array_equal(trained[1], kernels_2)
 
 
-@pytest.mark.parametrize("settings", [{}, ALL])
-def test_dropout_is_used_in_training(dataset, tmp_path, monkeypatch, settings):
-    dropped, real = [], cnn.forward
-
-    def noted(*arguments, **more):
-        steps = real(*arguments, **more)
-        dropped.append((steps.dropped_1 != steps.pooled_1).mean())
-        return steps
-
-    monkeypatch.setattr(cnn, "forward", noted)
-    train(tmp_path, dataset, 20, **settings)
-    train(tmp_path, dataset, 20, dropout=False, **settings)
-    assert min(dropped[:20]) > 0.03
-    assert dropped[20:] == [0] * 20
-
-
-@pytest.mark.parametrize("more", [{}, {"kernels": (6, 6)}, {"kernels": (3, 4)}])
-def test_all_layers_learn_by_the_gradients(dataset, tmp_path, more):
-    trained = train(tmp_path, dataset, 1, **ALL, dropout=False, **more)
+@pytest.mark.parametrize("dropout", [True, False])
+@pytest.mark.parametrize("more", [{}, {"kernels": (3, 4)}])
+def test_all_layers_learn_by_the_gradients(dataset, tmp_path, dropout, more):
+    trained = train(tmp_path, dataset, 1, 0.003, train_kernels=True, dropout=dropout, **more)
     rng = np.random.default_rng(3)
     start = model.start_model("01", rng, train_kernels=True, **more)
     paths = [path for label in "01" for path in sorted((dataset / label).iterdir())]
     path = paths[int(rng.random() * len(paths))]
-    steps = cnn.forward(cnn.read_pixels(path), start)
+    steps = cnn.forward(cnn.read_pixels(path), start, rng=rng if dropout else None)
     changes = backpropagation.gradients(steps, start, np.eye(2)[int(path.parent.name)])
     for array, before, change, scale in zip(trained, start, changes, (1 / 255**2, 1, 1)):
         np.testing.assert_allclose(array, before - 0.003 * scale * change, rtol=1e-5, atol=1e-9)
@@ -90,7 +72,8 @@ def test_without_a_seed_another_one_is_drawn_each_time_and_said(dataset, tmp_pat
 
 @pytest.mark.parametrize(("generations", "average"), [(0, False), (100, False), (100, True)])
 def test_the_model_returned_is_the_model_written(dataset, tmp_path, generations, average):
-    trained = train(tmp_path, dataset, generations, labels=["1", "0"], output_sum=10, average=average)
+    numpys = {"labels": np.array(["1", "0"]), "output_sum": np.float32(10), "average": np.bool_(average)}
+    trained = train(tmp_path, dataset, np.int64(generations), np.float64(5e-9), seed=np.int64(3), **numpys)
     read = model.read_model(tmp_path / "model.doc")
     assert all(np.array_equal(a, b) for a, b in zip(trained, read))
     assert read[3:] == [["1", "0"], 10]
@@ -109,39 +92,15 @@ def test_the_number_of_pictures_is_said_and_no_file_is_passed_over_in_silence(da
     assert "7 pictures: 3 of 0, 4 of 1" in said
 
 
-def test_jitter_turns_by_at_most_12_degrees_and_reaches_it(dataset, tmp_path, monkeypatch):
-    seen, real = [], preprocessing.old_places
-    monkeypatch.setattr(preprocessing, "old_places", lambda *how: seen.append(how) or real(*how))
-    train(tmp_path, dataset, 2000, jitter=True)
-    limits = np.abs(np.array(seen) - (0, 0, 1, 1)).max(axis=0)
-    np.testing.assert_allclose(limits, (12, 0.25, 0.2, 0.2), rtol=0.01)
-    assert (limits <= (12, 0.25, 0.2, 0.2)).all()
-
-
-def test_jitter_shifts_by_at_most_a_pixel_and_bending_moves_points_by_1_3(monkeypatch, rng):
-    meshes, dots = [], np.full((32, 32), 255, np.uint8)
-    monkeypatch.setattr(
-        Image.Image, "transform", lambda image, size, method, mesh, *_, **__: meshes.append(mesh) or image
-    )
-    for how in ((True, False), (False, True)):
-        for _ in range(500):
-            preprocessing.distorted(dots, rng, *how)
-    middles = np.array([mesh[10][1][:2] for mesh in meshes])  # where the middle point of the grid was
-    shifts, moves = middles[:500] - 16, middles[500:] - 16
-    assert 0.9 < np.abs(shifts).max() < 1.6  # a pixel, turned, slanted and stretched
-    moved = moves[np.any(moves != 0, axis=1)]
-    assert len(moved) == pytest.approx(350, abs=35)
-    assert moved.std() == pytest.approx(1.3, rel=0.1)
-
-
-def test_bend_bends_seven_of_ten_pictures_a_little(dataset, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("how", "share"), [("jitter", 1), ("bend", 0.7)])
+def test_training_takes_distorted_pictures(dataset, tmp_path, monkeypatch, how, share):
     seen, real = [], cnn.cnn
     monkeypatch.setattr(cnn, "cnn", lambda picture, *rest, **more: seen.append(picture) or real(picture, *rest, **more))
-    train(tmp_path, dataset, 1000, bend=True)
+    train(tmp_path, dataset, 1000, **{how: True})
     originals = np.array([cnn.read_pixels(path) for path in dataset.rglob("*.png")], int)
     moved = np.array([np.abs(originals - picture).mean(axis=(1, 2)).min() for picture in seen])
-    assert (moved > 0).mean() == pytest.approx(0.7, abs=0.05)
-    assert moved[moved > 0].mean() > 5
+    assert (moved > 0).mean() == pytest.approx(share, abs=0.05)
+    assert 5 < moved[moved > 0].mean() < 30
     assert np.mean(seen) == pytest.approx(originals.mean(), rel=0.05)
 
 
@@ -169,11 +128,9 @@ def test_average_gives_the_mean_of_the_last_half(dataset, tmp_path, generations)
         ("kernels", [(12,), (0, 6), (6, 101)], "kernels: expected two whole numbers from 1 to 100"),
         ("kernels", [(12, 24), (6, 6)], "kernels: the paper's 6 and 6 are set by hand"),
         ("labels", [["0"], ["0", "0"]], "labels: expected two"),
-        ("labels", [["0 1"], ["2", "0 1"]], "'0 1' is one label; without quotes it is several: --labels 0 1"),
         ("labels", [["0", ".."], ["0", "a/b"]], "labels: '.*' cannot be the name of a folder"),
         ("labels", [["0", "\udce9"]], "is not UTF-8 text; set the terminal to UTF-8"),
         ("labels", [["0", "2"]], "expected a folder of pictures of a '2'"),
-        ("dataset", ["absent"], "expected a folder of pictures"),
         ("dataset", ["broken"], r"img002-00009\.png: expected a picture"),
     ],
 )
@@ -202,13 +159,6 @@ def test_both_files_keep_up_while_training(dataset, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, dataset, 10**9, progress=progress)
     assert seen == sorted(set(seen))
-    assert training.WRITE_EVERY < 1
-
-
-def test_numpys_own_numbers_are_taken(dataset, tmp_path):
-    plain = train(tmp_path, dataset, 50, average=True, output_sum=10.0, seed=1)
-    numpys = {"average": np.True_, "output_sum": np.float32(10), "seed": np.int64(1), "labels": np.array(["0", "1"])}
-    assert np.array_equal(train(tmp_path, dataset, np.int64(50), np.float64(5e-9), **numpys)[2], plain[2])
 
 
 def test_real_zeros_and_ones_are_told_apart_by_the_shipped_model(real_pictures):
