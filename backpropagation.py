@@ -17,9 +17,7 @@ import numpy as np
 import cnn
 from model import KERNEL, parts_of
 
-PIXEL_SCALE = 1 / 255**2  # alpha of kernels 1 is multiplied by this, because pixels go to 255 and not to 1
 NEGLIGIBLE = 1e-20  # a smaller gradient moves no weight; computing with numbers near the smallest possible is slow
-CORNERS = (0, 0), (0, 1), (1, 0), (1, 1)  # the four values of a 2x2 square
 
 
 def gradients(steps, model, label):
@@ -87,13 +85,13 @@ def drop_out(gradient, dropped):
 
     A value that is 0 for another reason was made 0 by ReLU, which stops its gradient in any case.
     """
-    return gradient * (dropped > 0)
+    return gradient * (dropped != 0)
 
 
 def max_pool(gradient, maps, pooled):
     """Give each gradient to the largest of the four values, to the first of equal ones: (6, 14, 14) -> (6, 28, 28)."""
     back = np.empty(maps.shape, gradient.dtype)
-    for row, column in CORNERS:
+    for row, column in (0, 0), (0, 1), (1, 0), (1, 1):  # of each 2x2 square
         rest = gradient * (maps[:, row::2, column::2] < pooled)  # what is left for the next corners
         back[:, row::2, column::2] = gradient - rest
         gradient = rest

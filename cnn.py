@@ -60,7 +60,7 @@ class Trained(NamedTuple):
 
 
 def cnn(image_path, model, label=None, training=False, *, output_sum=None, rng=None, dropout=True):
-    """Run the whole network on one picture. This is the paper's cnn(); training calls it in every generation.
+    """Run the whole network on one picture. This is the paper's cnn(), which its training calls in every generation.
 
     image_path: a path or a PIL image of any size and mode, which is fitted to 32x32 in memory; or an array (32, 32) or
     (32, 32, 3) of 0 to 255. model: a list as read_model() returns it, or the listing of the paper's appendix.

@@ -205,8 +205,8 @@ def in_base64(values):
 def progress(metadata_file, model_file, known=None):
     """Return what GET /progress answers (pages/training.js): how far the training of a log is, and its model.
 
-    known: the version of the model that the page has; the numbers of another one are sent. `start` is the command of a
-    training that is worth watching, `resume` the command that continues this one, None where that would fail.
+    known: the version of the model that the page has; the numbers of a newer one are sent, none if it is None. `start`
+    is the command of a training that is worth watching, `resume` the one that continues this, None where that fails.
     """
     named = [] if metadata_file == METADATA else ["--metadata", metadata_file]
     others = [] if model_file == MODEL else ["--model", model_file]

@@ -35,7 +35,7 @@ def start_log(path, started):
 
 
 class Log:
-    """A log that training continues. Lines after the first `size` bytes of rows, which end with the row `last`, go.
+    """A log that training continues after its first `size` bytes of rows, the last of which is `last`. Later lines go.
 
     Lines are appended and line 2 is updated in place, so the cost does not depend on the length of the file. If
     the disk is full, an incomplete line is removed. `dropped` is the number of lines that were dropped at the start,
@@ -88,7 +88,7 @@ class Log:
 
 
 def ends_with(file, size, last):
-    """Tell whether the next `size` bytes of an open log end with the row `last`. They are read over."""
+    """Tell whether the next `size` bytes of an open log end with the row `last`. Afterwards it stands behind them."""
     file.seek(size - len(last.encode()), os.SEEK_CUR)
     return file.read(len(last.encode())) == last.encode()
 
@@ -193,7 +193,7 @@ class Training:
     generation: int = 0
     log_size: int = 0  # bytes of the rows of the log
     log_last: str = ""  # the last of these rows
-    model_digest: str = ""  # of model.doc as this training left it the last but one time
+    model_digest: str = ""  # of model.doc as it stood when this state was written
     model_file: str = ""  # as seen from the folder of the log
 
     def attach(self, log, model_file, metadata_file, screen):
@@ -265,7 +265,7 @@ def open_training(settings, pictures, model_file, metadata_file, resume, screen)
         training.write()
         yield training
         training.write()
-        training.write_state()  # with the digest of the last model
+        training.write_state()  # with the digest of the last model: the file tells nothing of when files were written
 
 
 def start_training(settings, pictures, screen):
@@ -283,14 +283,15 @@ def start_training(settings, pictures, screen):
 def continue_training(settings, pictures, metadata_file):
     """Return the Training that wrote a log, with a new number of generations. Raises InputError for another one."""
     training, kept = read_state(metadata_file), settings.kept()
-    before = training.settings
+    defaults = {field.name: field.default for field in dataclasses.fields(settings)}
+    before = {**defaults, **training.settings}  # an older training knows fewer options
     free = {"dataset"} | ({"seed"} if kept["seed"] is None else set())
     if not (before["alpha_decay"] or before["average"]):  # both depend on the number of generations
         free.add("generations")
     for name, value in kept.items():
-        if before.get(name, value) != value and name not in free:
-            raise InputError(f"{metadata_file}: began with {name.replace('_', ' ')} {in_words(before[name])}, found "
-                             f"{in_words(value)}; a resumed training cannot change it")  # fmt: skip
+        if before.get(name) != value and name not in free:
+            began = f"{metadata_file}: began with {name.replace('_', ' ')} {in_words(before.get(name))}"
+            raise InputError(f"{began}, found {in_words(value)}; a resumed training cannot change it")
     if kept["generations"] < training.generation:
         raise InputError(f"{metadata_file}: it has {training.generation} generations already, expected a larger number")
     if pictures != training.pictures:
@@ -348,7 +349,7 @@ def read_state(metadata_file):
 
 
 def read_settings(metadata_file):
-    """Return the settings of the training that wrote a log, {} if nobody knows: its companion is another training's."""
+    """Return the settings of the training that wrote a log; {} if the file beside it is missing or of another one."""
     try:
         training = read_state(metadata_file)
         with open(metadata_file, "rb") as file:
@@ -374,6 +375,7 @@ def digest_of(parts):
 
 
 def in_words(value):
+    """Return a setting as text: a number without an exponent (0.000000005), a list with spaces."""
     if isinstance(value, float):
         return np.format_float_positional(value, trim="-")
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -14,7 +14,6 @@ from model import KERNEL, LAST_MAP, parts_of, read_model
 from support.commandline import Parser, run
 from support.figures import new_figure, save_figure
 
-PAGE = 12, 9  # inches
 SIGNED, SIZES = "RdBu", "viridis"  # matplotlib's colours: blue above 0 and red below; dark is 0 and yellow the largest
 
 
@@ -36,7 +35,7 @@ def main():
 
 def draw(steps, model, about):
     """Return the page as a matplotlib figure: on the left the steps from top to bottom, on the right the answer."""
-    figure = new_figure(*PAGE)
+    figure = new_figure(12, 9)  # inches
     figure.set_layout_engine("constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(5, 4))
     count_1, count_2 = len(model.kernels_1), len(model.kernels_2)

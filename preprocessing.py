@@ -30,7 +30,9 @@ BEND = 0.7, 1.3  # the share of pictures that are bent; standard deviation of a 
 STEP = SIZE // 4  # pixels from one point of the grid to the next
 GRID = np.stack(np.meshgrid(*[range(0, SIZE + 1, STEP)] * 2), axis=2)  # (5, 5, 2): x and y of each point
 SQUARES = [5 * row + column for row in range(4) for column in range(4)]  # the number of the first corner of each
-FAINT = 160  # lighter values are no dark ink, and paper that is darker is not white
+FAINT = (
+    160  # a picture without a darker value has no dark ink; if half of its values are darker, its paper is not white
+)
 PHOTO = 2048  # pixels; a picture with a longer side than this is read at a fraction of its size
 
 
@@ -90,7 +92,7 @@ def on_white(image):
 
 
 def without_dark_ink(pixels):
-    """Tell whether pixels (32, 32) are not what the network expects, dark ink on white. It can only guess then."""
+    """Tell whether pixels (32, 32) lack what the network expects, dark ink on white; its answer is then a guess."""
     return pixels.min() > FAINT or np.median(pixels) < FAINT
 
 

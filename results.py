@@ -10,24 +10,23 @@ import os
 
 import numpy as np
 
-from metadata import find_right, read_header, read_metadata, read_settings
-from support.commandline import Parser, duration, run, share
+from metadata import find_right, in_words, read_header, read_metadata, read_settings
+from support.commandline import Parser, duration, one_or_more, run, share
 from support.figures import new_figure, save_figure
 from support.files import InputError
 from training import Settings
 
 # The paper's run and what it found.
 PAPER = Settings()
-FREE = {"seed", "dataset"}  # settings that the paper does not give, or gives otherwise
+FREE = {"seed", "dataset"}  # settings in which a training may differ and still count as the paper's
 PAPER_WINDOW = 101  # generations: the paper says 100, but 85.15% is 86 of 101 (docs/reproduction.md)
 PAPER_CROSS_ENTROPY = 0.1728
 PAPER_RIGHT = "86 of 101, 85.15%"
 
 STEADY = 5000  # generations, enough for a mean that hardly depends on chance
-MOST = 1_000_000_000  # generations of a window
 DOTS = 4000  # dots in a graph, as many as a page can show
 TREND = 0.05  # the share of all generations that the trend line averages
-RATES = 100, 100_000  # generations a second that are possible; otherwise the file's date is wrong, and no time is shown
+RATES = 1, 100_000  # generations a second that are possible; otherwise the file's date is wrong, and no time is shown
 COLOURS = "blue", "darkorange", "green", "purple", "red", "saddlebrown"
 
 
@@ -35,11 +34,9 @@ def main():
     parser = Parser("Draw the paper's two graphs from the log of a training, and print a summary.")
     parser.add_argument("logs", nargs="*", default=["metadata.doc"], metavar="metadata.doc")
     parser.add_argument("--output", default=".", metavar="DIR", help="where to write the graphs (default: here)")
-    parser.add_argument("--window", type=int, default=100, metavar="N", help="generations that a dot averages "
+    parser.add_argument("--window", type=one_or_more, default=100, metavar="N", help="generations that a dot averages "
         "(default: 100, the paper's)")  # fmt: skip
     options = parser.parse_args()
-    if not 1 <= options.window <= MOST:
-        parser.error(f"--window: expected 1 to {MOST:,}, found {options.window}")
     errors, rights = {}, {}  # {name of the training: (generations, means)}
     for path in options.logs:
         rows, settings = read_metadata(path), read_settings(path)
@@ -47,10 +44,10 @@ def main():
             raise InputError(f"{path}: expected a line for each generation, found none; is a training running?")
         right = find_right(rows)
         print(summary(path, rows, right, settings))
-        known = f"alpha {plain(settings['alpha'])}, " if settings else ""
+        known = f"alpha {in_words(settings['alpha'])}, " if settings else ""
         name = known if len(options.logs) == 1 else f"{path}: {known}"
         for found, values in ((errors, rows["cross_entropy"]), (rights, right)):
-            found[name] = rows["generation"], rolling_mean(values, options.window - 1)
+            found[name] = rows["generation"], rolling_mean(values, min(options.window, len(rows)) - 1)
     os.makedirs(options.output, exist_ok=True)
     for name, draw, found in (("cross_entropy", draw_cross_entropy, errors), ("right", draw_right, rights)):
         path = os.path.join(options.output, f"{name}.png")
@@ -73,10 +70,11 @@ def summary(path, rows, right, settings):
     took = "" if seconds is None else f" in {duration(seconds)}, from its start to its last change"
     lines = [f"{path}: {len(rows):,} generations{took}", f"labels {' '.join(labels)}"]
     if settings:
-        lines[-1] += (f", alpha {plain(settings['alpha'])}, output sum {plain(settings['output_sum'])}, "
+        lines[-1] += (f", alpha {in_words(settings['alpha'])}, output sum {in_words(settings['output_sum'])}, "
                       f"seed {settings['seed']}, dataset {settings['dataset']}")  # fmt: skip
     paper = {name: value for name, value in PAPER.kept().items() if name not in FREE}
-    as_in_the_paper = len(rows) == PAPER.generations and {**settings, **paper} == settings
+    known = {**PAPER.kept(), **settings}  # an older training knows fewer settings
+    as_in_the_paper = bool(settings) and len(rows) == PAPER.generations and {**known, **paper} == known
     for last in sorted({min(len(rows), last) for last in (PAPER_WINDOW, STEADY)}):
         lines += ["", *table(rows[-last:], right[-last:], labels, as_in_the_paper)]
     lines += ["", "geometric mean: of the right label's probabilities; it is 10^-(mean cross entropy)"]
@@ -176,11 +174,6 @@ def draw(found, window, title, form):
 def settled(means, window):
     """Return the means of whole windows. The first ones, over fewer generations, may lie far outside the graph."""
     return means[window - 1 :] if len(means) >= 2 * window else means
-
-
-def plain(number):
-    """Return a number as text without an exponent: 0.000000005."""
-    return np.format_float_positional(number, trim="-")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from numbers import Integral, Real
 import numpy as np
 
 import cnn
-from backpropagation import PIXEL_SCALE, gradients
+from backpropagation import gradients
 from metadata import open_training
 from model import LARGEST_SUM, OUTPUT_SUM
 from preprocessing import BEND, JITTER, distorted, without_dark_ink
@@ -46,6 +46,7 @@ def train(alpha, generations, model_file, metadata_file, *, resume=False, screen
     settings, screen = Settings(alpha, generations, **options), screen or Silent()
     pictures = load_pictures(settings.dataset, settings.labels, screen)
     files = model_file, metadata_file
+    # run: the training's random numbers, its model and its files. stopped: Ctrl-C was pressed
     with stop_on_signals() as stopped, open_training(settings, pictures, *files, resume, screen) as run:
         rng, model, next_write = run.rng, run.parts, time.monotonic() + WRITE_EVERY
         for generation in range(run.generation + 1, settings.generations + 1):
@@ -53,7 +54,7 @@ def train(alpha, generations, model_file, metadata_file, *, resume=False, screen
             if settings.jitter or settings.bend:
                 picture = distorted(picture, rng, settings.jitter, settings.bend)
             rate = settings.rate(generation)
-            if settings.train_kernels:
+            if settings.train_kernels:  # not in the paper, whose way is the other one
                 steps = cnn.forward(picture, model, rng=rng if settings.dropout else None)
                 result = cnn.trained(steps, label)
                 update_all_layers(model, rate, gradients(steps, model, label))
@@ -75,10 +76,11 @@ def update(weights, alpha, result):
     """Change the fully connected weights (n, 151) in place by one step of gradient descent (the paper's training.py).
 
     For each weight: derivative = (softmax - label)[output] * flattened[input], then weight -= alpha * derivative.
-    Oddity 8: the kernels stay as they were set by hand. The derivative is that of a softmax directly after the sums; it
-    leaves out the absolute value and the scaling (oddities 4 and 6).
+    Oddity 8 (docs/reproduction.md): the kernels stay as they were set by hand. The derivative is that of a softmax
+    directly after the sums; it leaves out the absolute value and the scaling (oddities 4 and 6).
     """
     error = np.subtract(result.softmax, result.label)  # (n,)
+    # The same as, for each output i and each input j: weights[i, j] -= alpha * error[i] * flattened[j]
     weights -= (alpha * error)[:, np.newaxis] * result.flattened  # (n, 1) * (151,) -> (n, 151)
 
 
@@ -111,6 +113,7 @@ def load_pictures(dataset, labels, screen):
 
 ALPHA = 0.000000005  # the paper's learning rate
 KERNELS_ALPHA = 0.003  # the same when all layers are trained; the paper's is too small for that
+PIXEL_SCALE = 1 / 255**2  # kernels 1 take alpha times this, because pixels go to 255 and not to 1
 RANDOM_ALPHA = 0.007  # the same when the kernels begin at random (docs/beyond.md)
 MOST_KERNELS = 100  # in a layer; with 100 and 100 a generation takes about 15 ms
 
@@ -171,7 +174,8 @@ class Settings:
     train_kernels: bool = option(False, "train all layers, not only the last one")
     kernels: Sequence = option(
         None, "with --train-kernels: so many kernels in convolution 1 and 2, which begin at random (default: 6 6, the "
-        "paper's, which it set by hand)", lambda value: len(value) == 2 and all(map(whole(1, MOST_KERNELS), value)),
+        "paper's, which it set by hand)",
+        lambda value: isinstance(value, list) and len(value) == 2 and all(map(whole(1, MOST_KERNELS), value)),
         f"two whole numbers from 1 to {MOST_KERNELS}", type=int, nargs=2, metavar=("K1", "K2"))
     jitter: bool = option(False, "turn, slant, stretch and shift each picture a little, at random")
     bend: bool = option(False, "bend most pictures a little, at random")

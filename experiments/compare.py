@@ -17,10 +17,10 @@ import numpy as np
 
 from cnn import forward
 from controller import parse_options
-from experiments.shared import count_right, markdown, one_or_more, pictures_of, train_all, written
+from experiments.shared import markdown, percent_right, pictures_of, train_all, written
 from model import parts_of
 from results import STEADY
-from support.commandline import Parser, run
+from support.commandline import Parser, one_or_more, run
 from training import Settings
 
 OWN = "seed", "model_file", "metadata_file", "resume"  # of each training; no option changes them
@@ -59,11 +59,11 @@ def main():
 def measure(test, settings, model, rows):
     """Return the cross entropy of the last generations, the percentage right in `test`, the number of weights, and the
     seconds that classifying a picture takes."""
-    parts, (right, total) = parts_of(model), count_right(model, test)
+    parts = parts_of(model)
     _, pixels, _ = next(pictures_of(parts.labels, test))
     seconds = min(timeit.repeat(lambda: forward(pixels, parts), number=20)) / 20
     weights = sum(array.size for array in parts[:3])
-    return rows["cross_entropy"][-STEADY:].mean(), 100 * right / total, weights, seconds
+    return rows["cross_entropy"][-STEADY:].mean(), percent_right(model, test), weights, seconds
 
 
 if __name__ == "__main__":

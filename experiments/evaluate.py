@@ -122,7 +122,7 @@ def mixed_up(labels, counts):
 
 
 def calibration_error(confidence, right):
-    """Return the expected calibration error: the mean distance of a bin's confidence from its share that is right."""
+    """Return the expected calibration error: how far the bins' mean confidence is from their share of right answers."""
     sums = [np.histogram(confidence, BINS, (0, 1), weights=values)[0] for values in (confidence, right.astype(float))]
     return np.abs(sums[0] - sums[1]).sum() / len(right)
 

@@ -15,12 +15,13 @@ import tempfile
 import numpy as np
 
 from cnn import cross_entropy, forward
-from experiments.shared import markdown, one_or_more
+from experiments.shared import markdown
 from metadata import resume_path
-from support.commandline import Parser, Silent, progress_line, run
+from support.commandline import ROOT, Parser, Silent, one_or_more, progress_line, run
 from support.figures import new_figure, save_figure
 from training import load_pictures, train
 
+DATASET = os.path.join(ROOT, "dataset")
 ALL_LAYERS = {"alpha": 0.003, "generations": 20_000, "train_kernels": True, "kernels": (6, 6)}
 LAST_LAYER = {"alpha": 0.000000005, "generations": 60_000, "output_sum": 10}
 CASES = [("all layers, two far starts", ALL_LAYERS, 1), ("all layers, two close starts", ALL_LAYERS, 0.05),
@@ -38,7 +39,7 @@ def main():
     parser.add_argument("--output", default="mountain.png", metavar="FILE", help="(default: mountain.png)")
     parser.add_argument("--seeds", nargs=2, type=one_or_more, default=(1, 2), metavar="N", help="(default: 1 2)")
     options = parser.parse_args()
-    figure, pictures, rows = new_figure(12, 4.4), load_pictures("dataset", ("0", "1"), Silent()), [HEADER]
+    figure, pictures, rows = new_figure(12, 4.4), load_pictures(DATASET, ("0", "1"), Silent()), [HEADER]
     with progress_line(sys.stderr) as show:
         for panel, (title, settings, apart) in zip(figure.subplots(1, len(CASES)), CASES):
             show(f"{title}: training")
@@ -74,7 +75,9 @@ def two_ways(settings, apart, seeds):
             files = {"model_file": os.path.join(folder, "m.doc"), "metadata_file": os.path.join(folder, "m.log")}
             for stage in range(STAGES + 1):
                 generations = stage * settings["generations"] // STAGES
-                model = train(**{**settings, **files, "generations": generations}, seed=seed, resume=stage > 0)
+                model = train(
+                    **{**settings, **files, "generations": generations}, dataset=DATASET, seed=seed, resume=stage > 0
+                )
                 points.append(line_of(model))
                 if ways and stage == 0:
                     points = [ways[0][0] + apart * (points[0] - ways[0][0])]

@@ -13,24 +13,22 @@ import os
 import numpy as np
 
 import cnn
-from experiments.shared import count_right, markdown, one_or_more, pictures_of, train_all, written
+from experiments.shared import markdown, percent_right, pictures_of, train_all, written
 from metadata import find_right
 from model import parts_of, read_model, start_model
 from results import PAPER_CROSS_ENTROPY, PAPER_WINDOW, STEADY
-from support.commandline import ROOT, Parser, run
+from support.commandline import ROOT, Parser, one_or_more, run
 from training import ALPHA, Settings
 
 SUMS = 100, 10  # the paper's text, and the authors' program
-PAPER_SHARE = 100 * 86 / 101  # percent right
-PAPER_MODEL = os.path.join(ROOT, "models", "paper.doc")
+PAPER = read_model(os.path.join(ROOT, "models", "paper.doc"))  # the weights of the appendix
 TIMES = 10  # how often the appendix's weights see each picture with dropout
-UNTRAINED = np.log10(2)  # the paper's theory chapter: -log10(1 / n) for n labels
 FIGURES = (  # what measure() returns: name, how to write it, the paper's figure
-    ("cross entropy, untrained", "{:.3f}", UNTRAINED),
-    ("standard deviation of the weights", "{:.3f}", read_model(PAPER_MODEL)[2].std()),
+    ("cross entropy, untrained", "{:.3f}", np.log10(2)),  # the theory chapter: -log10(1 / n) for n labels
+    ("standard deviation of the weights", "{:.3f}", PAPER[2].std()),
     ("correlation with the appendix's", "{:.3f}", None),
     (f"cross entropy, last {PAPER_WINDOW}", "{:.4f}", PAPER_CROSS_ENTROPY),
-    (f"right, last {PAPER_WINDOW}", "{:.2f}%", PAPER_SHARE),
+    (f"right, last {PAPER_WINDOW}", "{:.2f}%", 100 * 86 / 101),
     (f"cross entropy, last {STEADY:,}", "{:.4f}", None),
     (f"right, last {STEADY:,}", "{:.2f}%", None),
 )
@@ -45,7 +43,6 @@ def main():
     add("--generations", type=one_or_more, default=Settings.generations, metavar="N", help="(default: the paper's)")
     add("--alpha", type=float, default=ALPHA, metavar="A", help="(default: the paper's)")
     options = parser.parse_args()
-    paper = read_model(PAPER_MODEL)
     for folder in (*options.folders, *filter(None, [options.test])):
         next(pictures_of(Settings.labels, folder))  # a mistake is said before the trainings
 
@@ -66,7 +63,7 @@ def main():
 
     rows = [["the appendix's weights on", "sum", "cross entropy, with dropout", "right, with dropout", "right without"]]
     for folder, total in cases:
-        entropy, dropped, right = own_figures(paper, folder, total)
+        entropy, dropped, right = own_figures(folder, total)
         rows.append([folder, str(total), f"{entropy:.4f}", f"{dropped:.2f}%", f"{right:.2f}%"])
     print(markdown(rows))
 
@@ -74,12 +71,11 @@ def main():
 def measure(test, settings, model, rows):
     """Return the figures of a training, in the order of FIGURES, and those of the test pictures, if there are any."""
     entropy, right = rows["cross_entropy"], 100 * find_right(rows)
-    figures = [untrained(settings), model[2].std(), np.corrcoef(model[2], read_model(PAPER_MODEL)[2])[0, 1]]
+    figures = [untrained(settings), model[2].std(), np.corrcoef(model[2], PAPER[2])[0, 1]]
     for last in (PAPER_WINDOW, STEADY):
         figures += [entropy[-last:].mean(), right[-last:].mean()]
     if test:
-        count, total = count_right(model, test)
-        figures.append(100 * count / total)
+        figures.append(percent_right(model, test))
     return figures
 
 
@@ -98,9 +94,9 @@ def cell(values, form, known):
     return written(values, form) + distance
 
 
-def own_figures(paper, folder, output_sum):
-    """Return the cross entropy and the percentage right with dropout, and the percentage right without, of a model."""
-    model, rng, entropies, dropped, right = parts_of(paper), np.random.default_rng(1), [], [], []
+def own_figures(folder, output_sum):
+    """Return what the appendix's weights reach: cross entropy and percentage right with dropout, percentage without."""
+    model, rng, entropies, dropped, right = parts_of(PAPER), np.random.default_rng(1), [], [], []
     for _, pixels, index in pictures_of(model.labels, folder):
         label = np.eye(len(model.labels))[index]
         right.append(cnn.forward(pixels, model, output_sum).softmax.argmax() == index)

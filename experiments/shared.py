@@ -1,6 +1,5 @@
 """What several experiments use: trainings on all cores, right answers, tables."""
 
-import argparse
 import functools
 import multiprocessing
 import os
@@ -17,13 +16,6 @@ from support.commandline import progress_line
 from support.files import InputError
 from support.pictures import find_pictures, has_pictures
 from training import train
-
-
-def one_or_more(text):
-    """Return a whole number, 1 or more, as the type of an option."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number, 1 or more, found {text}")
-    return int(text)
 
 
 def train_all(cases, seeds, measure):
@@ -68,11 +60,11 @@ def pictures_of(labels, folder, trim=False):
             yield path, read_pixels(path, trim), index
 
 
-def count_right(model, folder):
-    """Return how many pictures of a folder a model gets right, without dropout, and how many there are."""
+def percent_right(model, folder):
+    """Return the percentage of a folder's pictures that a model gets right, without dropout."""
     parts = parts_of(model)
     right = [forward(pixels, parts).softmax.argmax() == index for _, pixels, index in pictures_of(parts.labels, folder)]
-    return int(np.sum(right)), len(right)
+    return 100 * np.mean(right)
 
 
 def written(figures, form):

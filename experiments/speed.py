@@ -19,11 +19,10 @@ import timeit
 import numpy as np
 
 import cnn
-from backpropagation import PIXEL_SCALE
-from experiments.shared import markdown, one_or_more
+from experiments.shared import markdown
 from model import OUTPUT_SUM, parts_of, start_model
-from support.commandline import ROOT, Parser, Silent, progress_line, run
-from training import Settings, train
+from support.commandline import ROOT, Parser, Silent, one_or_more, progress_line, run
+from training import PIXEL_SCALE, Settings, train
 
 DATASET = os.path.join(ROOT, "dataset")
 GENERATIONS = 30_000  # of a training in a round: some seconds, so that writing the files has its share

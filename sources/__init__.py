@@ -6,7 +6,7 @@ This file has what the two share: their options, and writing a picture.
 import io
 import os
 
-from support.commandline import Parser
+from support.commandline import Parser, one_or_more
 from support.files import write_whole
 from support.pictures import CHARACTERS
 
@@ -19,7 +19,9 @@ def source_parser(description, dataset, labels, per_label):
     add("--dataset", default=dataset, metavar="DIR", help=f"where to (default: {dataset})")
     add("--labels", nargs="+", default=list(labels), metavar="L", help="single characters of 0-9, A-Z, a-z, or all "
         f"(default: {shown})")  # fmt: skip
-    add("--per-label", type=int, default=per_label, metavar="N", help=f"of each (default: {per_label or 'all'})")
+    add(
+        "--per-label", type=one_or_more, default=per_label, metavar="N", help=f"of each (default: {per_label or 'all'})"
+    )
     return parser
 
 
@@ -31,8 +33,6 @@ def parse(parser):
     wrong = [text for text in options.labels if text not in list(CHARACTERS) or options.labels.count(text) > 1]
     if wrong:
         parser.error(f"--labels: expected single characters of 0-9, A-Z, a-z, each once, found {' '.join(wrong)}")
-    if options.per_label is not None and options.per_label < 1:
-        parser.error(f"--per-label: expected 1 or more, found {options.per_label}")
     return options
 
 

@@ -15,7 +15,7 @@ from preprocessing import fit, open_picture
 from sources import parse, put_picture, source_parser
 from support.commandline import explain, progress_line, run
 from support.files import InputError
-from support.pictures import CHARACTERS, class_number
+from support.pictures import CHARACTERS
 
 PICTURE = re.compile(r"(?:^|/)(?:(Fnt|Hnd/Img|Img/GoodImg/Bmp)/Sample\d{3}|Img)/img(\d{3})-(\d+)\.png$")
 KINDS = {None: 0, "Hnd/Img": 0, "Fnt": 1, "Img/GoodImg/Bmp": 2}  # handwritten, fonts, photographed (the good ones)
@@ -66,8 +66,7 @@ def write_pictures(chosen, dataset):
     with progress_line(sys.stderr) as show:
         for done, (label, name, source) in enumerate(pictures, 1):
             show(f"{done:,} of {len(pictures):,} pictures")
-            number = name.partition("-")[2].partition(".")[0]
-            path = os.path.join(dataset, label, f"img{class_number(label):03d}-{number}.png")
+            path = os.path.join(dataset, label, name)
             if not os.path.exists(path):
                 try:
                     put_picture(fit(open_picture(source)[0]), path)

@@ -1,7 +1,7 @@
 """Pictures drawn from open fonts, as people write and in the style of dataset/. Not in the paper, which used Chars74K.
 
     python -m sources.fonts [--dataset DIR] [--labels 0 1 ... | all] [--per-label 260] [--fonts DIR ...] [--seed N]
-                            [--hands DIR ...] [--hold-out SHARE] [--stretch 0.08]
+                            [--hands DIR ...] [--hold-out SHARE]
 
 draws each character plainly once from each font, and then again and again as another pen or hand might have made it:
 with other strokes, longer or shorter ends of strokes, a little turned, slanted and stretched. The data set's fonts.txt
@@ -23,7 +23,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps, 
 
 from preprocessing import PEN, TRIMMED, centred, distort, stroke_of
 from sources import parse, put_picture, source_parser
-from support.commandline import install, progress_line, run
+from support.commandline import install, one_or_more, progress_line, run
 from support.files import InputError, write_whole
 from support.pictures import has_pictures, picture_path
 
@@ -51,10 +51,10 @@ PEN_WIDTHS = (2.2, 4.2)  # pixels of 32, wide: what pens draw
 PEN_SHARE = 0.7  # of the varied pictures: drawn with such strokes; the others keep their font's
 WIDEST = 9  # pixels of the glyph: the side of the filter that changes strokes most
 HANDS = 3  # varied pictures of handwriting for each one of the other fonts
-HELD_OUT = 80  # pictures of each label from handwriting that is held out, less the plain ones
+HELD_OUT = 80  # pictures of each label, of held-out handwriting: plain ones, which are then dropped, and varied ones
 TRIES = 3  # drawings for each picture asked for, since many of them are alike
 LEAST_INK = 0.4  # a stroke made thinner keeps at least this share of its ink; otherwise it stays as it is
-TURN, SLANT = 4.0, 0.10  # standard deviations: degrees, across per down
+TURN, SLANT, STRETCH = 4.0, 0.10, 0.08  # standard deviations: degrees, across per down, logarithm of the factor across
 
 # The free ends of handwriting's strokes: a hand begins and ends a letter with strokes that its font may not have.
 LENGTHENED, CUT = 0.33, 0.10  # shares of the ends
@@ -122,17 +122,14 @@ class Strokes:
         page = Image.new("L", (2 * DRAWN_AT, 2 * DRAWN_AT), "white")
         draw = ImageDraw.Draw(page)
         for line in places:
-            points = [tuple(point) for point in ((line - low) * scale + DRAWN_AT / 4).tolist()]
-            draw.line(points, "black", round(pen))
-            for x, y in points:
-                draw.ellipse((x - pen / 2, y - pen / 2, x + pen / 2, y + pen / 2), "black")
+            draw_line(draw, [tuple(point) for point in ((line - low) * scale + DRAWN_AT / 4).tolist()], pen, "black")
         return page
 
 
 def split_families(families, share, rng):
     """Return the families to draw from and those held out: round(share * number) of them, at least one of each.
 
-    "Lato" and "Lato Light" are one family here: to tell unseen fonts, not unseen weights of seen ones.
+    "Lato" and "Lato Light" are one family here, so that no held-out font is another weight of one that was seen.
     """
     stems = [WEIGHTS.sub("", family).strip().casefold() or family for family, _ in families]
     names = sorted(set(stems))
@@ -174,9 +171,9 @@ def cut(page):
 
 
 def open_font(path, labels):
-    """The font as a function, label -> glyph, or None where it lacks it or draws two of the labels just the same.
+    """Return a function: label -> glyph, or None if the font lacks it or draws another label exactly like it.
 
-    It has no glyph at all if it shows letters in one case, and there are letters among the labels.
+    It is None for every label if there are letters among the labels, and the font has one case or draws both alike.
     """
     font = open_file(path)
     school = SCHOOL.search(font.getname()[0])
@@ -202,11 +199,10 @@ def one_case(glyph_of):
     return alike > len(CASES) / 2
 
 
-def vary(glyph, hand, stretch, rng):
+def vary(glyph, hand, rng):
     """Return a glyph as another pen or hand might have made it, about GLYPH pixels at its longer side.
 
-    hand: it is handwriting, so its strokes may be longer or shorter. stretch: standard deviation of the natural
-    logarithm of the factor by which it is stretched across.
+    hand: it is handwriting, so its strokes may be longer or shorter.
     """
     glyph = scaled(glyph, GLYPH)
     page = ImageOps.expand(glyph, MARGIN, 255)
@@ -215,8 +211,8 @@ def vary(glyph, hand, stretch, rng):
     if rng.random() < PEN_SHARE:  # strokes as wide as those of a pen
         change = 2 * round((rng.uniform(*PEN_WIDTHS) * GLYPH / TRIMMED - stroke_of(glyph)) / 2)
         page = with_pen(page, max(-WIDEST, min(WIDEST, change + int(np.sign(change)))))
-    turn, slant, ratio = rng.normal(0, (TURN, SLANT, stretch))
-    return cut(distort(page, turn, slant, math.exp(ratio), 1))
+    turn, slant, stretch = rng.normal(0, (TURN, SLANT, STRETCH))
+    return cut(distort(page, turn, slant, math.exp(stretch), 1))
 
 
 def change_ends(page, width, rng):
@@ -298,7 +294,7 @@ def key_of(drawing):
 # Below, `fonts` are pairs of a path and what open_font() returns. Drawings are returned in dicts by key_of().
 
 
-def draw_varied(kinds, labels, per_label, stretch, rng):
+def draw_varied(kinds, labels, per_label, rng):
     """Return up to `per_label` Drawings of each label, no two alike: a plain one of each font, then varied ones.
 
     kinds: lists of fonts, the last one handwriting. The varied ones alternate: one of an ordinary font,
@@ -314,7 +310,7 @@ def draw_varied(kinds, labels, per_label, stretch, rng):
             cycles = [itertools.cycle(found) for found in glyphs if found]
             turns = itertools.chain.from_iterable(zip(*cycles[:1], *cycles[1:] * HANDS))
             turns = itertools.islice(turns, TRIES * per_label)
-            varied = (Drawing(picture_of(vary(glyph, hand, stretch, rng)), path, label) for path, glyph, hand in turns)
+            varied = (Drawing(picture_of(vary(glyph, hand, rng)), path, label) for path, glyph, hand in turns)
             of_label = {}
             for drawing in itertools.chain(plain, varied):
                 of_label.setdefault(key_of(drawing), drawing)
@@ -335,13 +331,13 @@ def draw_held_out(fonts, labels, known):
     return {key: drawing for key, drawing in drawings.items() if key not in known}
 
 
-def draw(kinds, held, labels, per_label, stretch, rng):
+def draw(kinds, held, labels, per_label, rng):
     """Return `per_label` Drawings of each label, and plain Drawings of the families held out; no two are alike.
 
     kinds: lists of families, each as find_faces() returns it, as is held. Raises InputError if there are too few fonts.
     """
     kinds = [[(path, open_font(path, labels)) for path in choose_faces(families, rng)] for families in kinds]
-    drawings = draw_varied(kinds, labels, per_label, stretch, rng)
+    drawings = draw_varied(kinds, labels, per_label, rng)
     counts = Counter(label for label, _ in drawings)
     least = min(counts[label] for label in labels)
     if least < per_label:
@@ -377,9 +373,9 @@ def list_of(drawings):
 
 def find_packages(paths):
     """Return {path: package} for files of Debian packages; on other systems it is empty."""
-    if not paths or not shutil.which("dpkg"):
+    if not shutil.which("dpkg"):
         return {}
-    done = subprocess.run(["dpkg", "-S", *sorted(paths)], capture_output=True, text=True, check=False)
+    done = subprocess.run(["dpkg", "-S", *paths], capture_output=True, text=True, check=False)
     return {path: package for package, _, path in (line.partition(": ") for line in done.stdout.splitlines())}
 
 
@@ -397,10 +393,10 @@ def main():
         families, held = split_families(families, options.hold_out, rng)
     by_hand = {family for family, _ in find_faces(options.hands)}
     kinds = [[family for family in families if (family[0] in by_hand) == kind] for kind in (False, True)]
-    drawings, unseen = draw(kinds, held, options.labels, options.per_label, options.stretch, rng)
+    drawings, unseen = draw(kinds, held, options.labels, options.per_label, rng)
     hands = [path for family, faces in held if family in by_hand for path, _ in faces]
     hands, known = [(path, open_font(path, options.labels)) for path in hands], set(map(key_of, unseen))
-    varied = draw_varied([[], hands], options.labels, HELD_OUT, options.stretch, rng).items()
+    varied = draw_varied([[], hands], options.labels, HELD_OUT, rng).items()
     varied = [drawing for key, drawing in varied if key not in known]
     folders = {options.dataset: drawings, held_dataset: unseen, f"{held_dataset}-hands": varied}
     for dataset, drawn in folders.items():
@@ -414,18 +410,14 @@ def parse_options():
     parser = source_parser("Make a data set of pictures drawn from fonts.", "dataset", "0123456789", 260)
     add = parser.add_argument
     add("--fonts", nargs="+", default=FONT_FOLDERS, metavar="DIR", help="folders of fonts (default: the system's)")
-    add("--seed", type=int, default=1, help="the same seed draws the same pictures (default: 1)")
+    add("--seed", type=one_or_more, default=1, help="the same seed draws the same pictures (default: 1)")
     add("--hands", nargs="+", default=(), metavar="DIR", help="folders of handwriting: three of four varied "
         "pictures are drawn from these")  # fmt: skip
     add("--hold-out", type=float, default=0, metavar="SHARE", help="draw this share of the font families, 0 to 1, into "
         "DIR-held-out instead, its handwriting, varied, into DIR-held-out-hands (default: 0)")  # fmt: skip
-    add("--stretch", type=float, default=0.08, metavar="S", help="how much characters are stretched across: a standard "
-        "deviation (default: 0.08)")  # fmt: skip
     options = parse(parser)
     if not 0 <= options.hold_out < 1:
         parser.error(f"--hold-out: expected a share from 0 to below 1, found {options.hold_out}")
-    if options.seed < 0:
-        parser.error(f"--seed: expected a whole number, 0 or more, found {options.seed}")
     return options
 
 

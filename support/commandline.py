@@ -45,6 +45,13 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{script_name()}: {' '.join(str(message).split())}; see {self.prog} --help\n")
 
 
+def one_or_more(text):
+    """Return a whole number, 1 or more, as the type of an option."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number, 1 or more, found {text}")
+    return int(text)
+
+
 def expanded(paths):
     """Return paths with * and ? replaced by the files that fit, as most shells do before they start a script."""
     return [name for path in paths for name in (not os.path.lexists(path) and sorted(glob.glob(path))) or [path]]

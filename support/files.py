@@ -89,12 +89,11 @@ def check_writable(path):
         raise PermissionError(13, "is read-only, expected a file that can be written", path)
 
 
-def back_up(path, backup=None):
+def back_up(path):
     """Keep the file at `path`, if there is one, as `path`.bak too. An older .bak is replaced. A link is followed."""
     if not os.path.exists(path):
         return
-    backup = backup or f"{path}.bak"
-    new = f"{backup}.new"
+    backup, new = f"{path}.bak", f"{path}.bak.new"
     with contextlib.suppress(FileNotFoundError):
         os.remove(new)
     try:

@@ -14,11 +14,10 @@ STROKE = 0.3  # of the longer side: strokes are narrower than this
 CONTRAST = 0.1  # ink is darker than its paper by this share, at least,
 INK = 0.33  # and at least this share as dark as the darkest ink
 BORDER = 0.2  # ink at the border counts this much when the character is chosen
-MIDDLE = 0.3  # of a side: ink so far from the middle counts exp(-1) times
+MIDDLE = 0.3  # of a side: ink so far from the middle counts about a third, exp(-1)
 BESIDE, BELOW = 0.3, 0.7  # other parts of a character are at most so far away, in sizes of its largest part
 LARGE = 0.08  # a part with this share of the largest part's ink, or more, is too large for a speck
 FULL = 0.5  # of the picture: a character has less ink than this
-ROUNDS = 4  # times that ink at the border is left out, and the rest is looked at again
 
 
 def find_ink(image):
@@ -89,7 +88,7 @@ def character(dark):
 
     It is doubtful if it reaches the border, has many parts, covers most of the picture, or is not the only large part.
     """
-    for _ in range(ROUNDS):
+    while True:  # each round leaves out ink at the border
         parts = parts_of(dark > max(CONTRAST, INK * dark.max()))
         weights = weigh(parts, dark)
         edge = np.concatenate((parts[0], parts[-1], parts[:, 0], parts[:, -1]))

@@ -26,7 +26,7 @@ def find_pictures(dataset, label, say=None):
     A and a have the same folder; then the number of the class in the name tells them apart.
     """
     folder = os.path.join(dataset, label)
-    other_case = class_number(label.swapcase()) if len(label) == 1 and label in CHARACTERS and label.isalpha() else 0
+    other_case = class_number(label.swapcase()) if len(label) == 1 and label in CHARACTERS and label.isalpha() else None
     try:
         names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except OSError as error:

@@ -110,7 +110,7 @@ def test_on_a_terminal_one_line_is_kept_up_to_date_and_ctrl_c_says_how_to_contin
         ("network.py", ["dataset/0/img001-00001.png", "--output", "net.jpg"], 2, "net.jpg"),
         ("network.py", ["absent.png", "--model", SHIPPED], 1, "absent.png: No such file or directory"),
         ("results.py", ["absent.doc"], 1, "absent.doc: No such file or directory"),
-        ("results.py", ["--window", "0"], 2, "--window: expected 1 to 1,000,000,000, found 0; see "),
+        ("results.py", ["--window", "0"], 2, "--window: expected a whole number, 1 or more, found 0; see "),
         ("experiments.evaluate", ["model.doc", "dataset"], 1, "model.doc, line 1: this is not a model"),
         ("experiments.reproduction", ["absent"], 1, "expected a folder of pictures"),
         ("experiments.pixel", ["model.doc"], 2, "required: "),

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -370,6 +371,30 @@ def test_a_wrong_request_is_refused_and_the_next_served(served, lines):
 
 
 # The command
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("request_first", [True, False])
+def test_the_last_of_a_class_of_30_does_not_wait(tmp_path, request_first):
+    """30 browsers keep six connections each, or 300 connections say nothing: the page and an answer come at once."""
+    process, port = start_demo(tmp_path, "waitress", "--model", str(PAPER))
+    kept = []
+    try:
+        for _ in range(180 if request_first else 300):
+            kept.append(socket.create_connection(("127.0.0.1", port), timeout=30))
+            if request_first:
+                kept[-1].sendall(head(port))
+                assert kept[-1].recv(65536)
+        question = head(port, "POST /classify HTTP/1.1", f"Content-Length: {len(ONE)}") + ONE
+        for limit, data in ((2, head(port)), (1, question)):
+            begun = time.monotonic()
+            assert b" 200 OK" in send(port, data)
+            assert time.monotonic() - begun < limit
+    finally:
+        for connection in kept:
+            connection.close()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
 
 
 def test_the_whole_network_needs_waitress_or_is_refused_in_one_line(tmp_path, run_script):

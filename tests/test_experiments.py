@@ -121,7 +121,7 @@ def test_reproduction_compares_folders(dataset, run_script):
 
 
 def test_reproduction_measures_the_log_and_the_weights(dataset, tmp_path):
-    paper = model.read_model(reproduction.PAPER_MODEL)
+    paper = reproduction.PAPER
     names = [(name, float if name == "cross_entropy" else "U1") for name in ("label", "cross_entropy", "predicted")]
     log = np.array([("0", 0.1, "0"), ("1", 0.3, "0")], names)
     settings = {"seed": 4, "output_sum": 100, "dataset": dataset}
@@ -143,8 +143,8 @@ def test_compare_trains_each_way_as_the_controller_does(dataset, tmp_path, run_s
         for seed in (1, 2):
             files = ["--model", tmp_path / "m.doc", "--metadata", tmp_path / "m.log"]
             options = controller.parse_options([*map(str, [*common, *way, "--seed", seed, *files])])
-            right.append(shared.count_right(training.train(**options), dataset)[0] / 8)
-        assert f" | {shared.written(100 * np.array(right), '{:.2f}%')} | {weights} | " in row
+            right.append(shared.percent_right(training.train(**options), dataset))
+        assert f" | {shared.written(right, '{:.2f}%')} | {weights} | " in row
     for wrong in (["--test", tmp_path / "nowhere", *common], ["--test", dataset, *common, "+", "--seed", 1]):
         done = run_script("experiments.compare", *wrong)
         assert (done.returncode > 0, done.stderr.count("\n"), done.stdout) == (True, 1, "")
@@ -175,6 +175,7 @@ def test_landscape_draws_the_ways_of_real_trainings(dataset, monkeypatch, capsys
     monkeypatch.chdir(dataset.parent)
     settings = {"alpha": 0.003, "generations": 8, "train_kernels": True, "kernels": (2, 3)}
     monkeypatch.setattr(landscape, "CASES", [("one", settings, 1), ("two", settings, 0.05)])
+    monkeypatch.setattr(landscape, "DATASET", str(dataset))
     monkeypatch.setattr(landscape, "STAGES", 2)
     monkeypatch.setattr(landscape, "SIDE", 3)
     monkeypatch.setattr(sys, "argv", ["landscape", "--output", "m.png"])

@@ -66,7 +66,7 @@ def test_a_glyph_stands_where_trim_puts_it(size):
 
 def test_varied_pictures_stand_where_plain_ones_do_with_strokes_of_pens(glyph, rng):
     for _ in range(200):
-        varied = source.vary(glyph, False, 0.08, rng)
+        varied = source.vary(glyph, False, rng)
         assert 1.2 < source.stroke_of(varied) * source.TRIMMED / max(varied.size) < 5.5
         rows, columns = np.nonzero(np.asarray(source.picture_of(varied).convert("L")) < 128)
         assert source.TRIMMED - 2 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= source.TRIMMED
