@@ -298,12 +298,12 @@ const STEPS = [  // `saw`: how many pixels of the picture a value depends on; `s
     more: "A pattern, or kernel, of 5×5 numbers slides over the picture. Each pixel is multiplied by the number of the pattern that lies on it, and all are added up. ReLU makes negative sums 0."},
   {name: "pooled_1", title: "Max pooling 1", size: 14, saw: 6, stride: 2, what: "The best fit of each 2×2 places.",
     more: "So it does not matter much whether a stroke stands a pixel further to the left."},
-  {name: "maps_2", title: "Convolution 2", size: 10, saw: 14, stride: 2, what: "How well they fit larger patterns.",
+  {name: "maps_2", title: "Convolution 2", size: 10, saw: 14, stride: 2, what: "How well these maps fit larger patterns.",
     more: "Each pattern has 5×5 numbers for every map before. All products are added up. ReLU makes negative sums 0."},
   {name: "pooled_2", title: "Max pooling 2", size: 5, saw: 16, stride: 4, what: "The best fit of each 2×2 places.",
     more: "These values, map after map, are all that the answer is made of."},
   {name: "softmax", title: "Answer", size: 1, saw: 32, stride: 0, what: "All these values, weighed for each label.",
-    more: "Each label multiplies each value by a weight of its own. The products are added up, with a bias. Then the sums are scaled to a fixed total, and the softmax makes probabilities of them."},
+    more: "Each label multiplies each value by a weight of its own. The products are added up, with a bias, and a minus is dropped. Then the sums are scaled to a fixed total, and the softmax makes probabilities of them."},
 ];
 const SHOWN = 6, FRAME = "#d33a00";  // groups of a calculation at first; a colour that nothing else has
 let inside = null;  // every step's numbers
@@ -364,8 +364,8 @@ function leave() {
 function shownValues(index) {  // what a step's canvas shows, and between which limits
   const step = STEPS[index], count = countOf(index), values = inside?.[step.name] ?? new Float32Array(count * step.size ** 2);
   if (index === 4 && inside && cell?.step === 5) {  // why this answer: each value times its weight
-    const own = weightsOf(cell.map), other = against === null ? null : weightsOf(against);
-    const products = values.map((value, i) => value * (own[i] - (other ? other[i] : 0))), most = Math.max(...products.map(Math.abs)) || 1;
+    const spoke = against === null ? weightsOf(cell.map) : speaking(cell.map).map((weight, i) => weight - speaking(against)[i]);
+    const products = values.map((value, i) => value * spoke[i]), most = Math.max(...products.map(Math.abs)) || 1;
     return [products, -most, most];
   }
   if (playing?.step === index) {  // what the kernel has not reached yet is dark
@@ -378,6 +378,10 @@ function shownValues(index) {  // what a step's canvas shows, and between which 
 function weightsOf(map) {  // of an output, without the bias
   const width = inside.weights.length / inside.labels.length;
   return inside.weights.subarray(map * width, map * width + width - 1);
+}
+
+function speaking(map) {  // of an output beside another: the minus of a sum below 0 is dropped, so its weights speak the other way
+  return inside.sums[map] < 0 ? weightsOf(map).map(weight => -weight) : weightsOf(map);
 }
 
 function paintSteps() {
@@ -402,7 +406,7 @@ function paintSteps() {
     $("work").replaceChildren();
     $("cell").textContent = "";
     showTools([...(inside && blocks ? [toggle("What would change the answer?", asking, () => { asking = !asking; look(asking); tab(asking ? 0 : 5); })] : []),
-      ...(flips.size ? [toggle("Back", false, () => { flips.clear(); ask(); })] : [])]);
+      ...(flips.size ? [toggle("Turn all back", false, () => { flips.clear(); ask(); })] : [])]);
     if (asking && blocks) sayBlocks();
   }
 }
@@ -483,7 +487,7 @@ function termsOf({step, map}, windows) {  // each window, its kernel, their prod
   const all = {1: inside.kernels_1, 3: inside.kernels_2}[step], width = 25 * windows.length;
   return windows.map((window, i) => {
     let kernel = step === 5 ? [...weightsOf(map).subarray(25 * i, 25 * i + 25)] : [...all.subarray(map * width + 25 * i, map * width + 25 * i + 25)];
-    if (step === 5 && against !== null) kernel = kernel.map((weight, j) => weight - weightsOf(against)[25 * i + j]);
+    if (step === 5 && against !== null) kernel = kernel.map((_, j) => speaking(map)[25 * i + j] - speaking(against)[25 * i + j]);
     const products = window.map((number, j) => number * kernel[j]);
     return {from: i + 1, window, kernel, products, sum: products.reduce((a, b) => a + b)};
   }).sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum));
@@ -504,7 +508,7 @@ function explain() {
     const limits = [Math.max(...windows.flat()), Math.max(...terms.flatMap(({kernel}) => kernel.map(Math.abs))),
       Math.max(...terms.flatMap(({products}) => products.map(Math.abs)))].map(limit => limit || 1);
     board = shown.map((term, i) => group(cell, term, i < 3 || numbersShown, most, limits));
-    if (shown.length < terms.length) board.push(make("p", {textContent: `${terms.length - shown.length} more: ${signed(rest)} in all`}));
+    if (shown.length < terms.length) board.push(make("p", {textContent: `The other ${terms.length - shown.length} together: ${signed(rest)}`}));
     if (terms.length > SHOWN) tools.push(toggle(everyGroup ? "The largest six" : `Show all ${terms.length}`, everyGroup, () => { everyGroup = !everyGroup; explain(); }));
     tools.push(toggle("Numbers", numbersShown, () => { numbersShown = !numbersShown; explain(); }));
     if (step < 5) tools.push(toggle(playing ? "Pause" : "Slide it", Boolean(playing), play));
@@ -543,13 +547,14 @@ function inWords(terms, value) {  // the sum, the largest terms first
   if (step === 1) return `the products add up to ${say(total)}; ${value ? "above 0, so it is kept" : "ReLU makes it 0"}`;
   if (step === 3) return `${named}${rest} make ${say(total)}; ${value ? "above 0, so it is kept" : "ReLU makes it 0"}`;
   if (against !== null) return `what speaks for ${inside.labels[map]} (blue) and for ${inside.labels[against]} (red): ${named}${rest}`;
-  const {outputs, scaled, softmax, output_sum: sum} = inside, all = outputs.reduce((a, b) => a + b), bias = inside.sums[map] - total;
-  const shared = scaled[map] === outputs[map] ? "" : `, scaled: ${say(outputs[map])} of ${say(all)} is ${say(scaled[map])} of ${say(sum)}`;
-  return `${named}${rest} and the bias ${signed(bias)} make ${say(inside.sums[map])}${shared}; softmax: ${percent(softmax[map])}`;
+  const {sums, outputs, scaled, softmax, output_sum: sum} = inside, all = outputs.reduce((a, b) => a + b), bias = sums[map] - total;
+  const minus = sums[map] < 0 ? `; its minus is dropped, so here red speaks for ${inside.labels[map]}` : "";
+  const shared = scaled[map] === outputs[map] ? "" : `; all labels together make ${say(all)}, scaled to ${say(sum)} this is ${say(scaled[map])}`;
+  return `${named}${rest} and the bias ${signed(bias)} make ${say(sums[map])}${minus}${shared}; softmax: ${percent(softmax[map])}`;
 }
 
 function compareWith(map) {  // a choice of another output: why this and not that?
-  const select = make("select", {}, make("option", {value: "", textContent: "beside no other"}),
+  const select = make("select", {}, make("option", {value: "", textContent: "compare with…"}),
     ...inside.labels.flatMap((label, i) => i === map ? [] : [make("option", {value: i, textContent: `why not ${label}?`})]));
   select.value = against ?? "";
   select.setAttribute("aria-label", "Compare with another label");
