@@ -79,6 +79,13 @@ def test_a_colour_that_is_transparent_becomes_white(mode, clear, ink):
     assert (fitted.getpixel((2, 2)), fitted.getpixel((16, 16))) == ((255, 255, 255), (0, 0, 0))
 
 
+def test_ink_that_is_not_dark_or_not_on_white_is_noticed():
+    for ink, paper, lacks in ((0, 255, False), (150, 255, False), (200, 255, True), (255, 0, True), (0, 140, True)):
+        picture = np.full((32, 32), paper, np.uint8)
+        picture[10:20, 15] = ink
+        assert preprocessing.without_dark_ink(picture) == lacks
+
+
 def test_half_transparent_ink_is_grey_and_an_alpha_of_0_everywhere_is_opaque():
     assert preprocessing.fit(Image.new("RGBA", (32, 32), (0, 0, 0, 128))).getpixel((5, 5)) == (127, 127, 127)
     image = drawing("RGBA")
@@ -164,6 +171,15 @@ def test_preprocess_writes_to_another_path_or_replaces_the_original_in_its_own_f
             assert result.quantization == as_file(drawing(), format="JPEG", quality=95).quantization
     assert path.stat().st_mode & 0o777 == 0o640
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_pictures_that_would_become_one_file_are_refused(tmp_path, run_script):
+    for name in ("a/1.png", "b/1.PNG"):
+        (tmp_path / name).parent.mkdir()
+        Image.new("L", (9, 9)).save(tmp_path / name)
+    done = run_script("preprocessing.py", "a/1.png", "b/1.PNG", "--output", "out", cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n"), (tmp_path / "out").exists()) == (2, 1, False)
+    assert "two pictures of one name" in done.stderr
 
 
 def test_a_link_is_followed(tmp_path):

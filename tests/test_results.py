@@ -94,6 +94,12 @@ def test_the_dots_are_where_the_means_are(rows, monkeypatch):
     assert figure.axes[0].get_title() == "Right: 250 generations, last value 75.0%"
 
 
+def test_the_first_means_of_few_generations_do_not_stretch_the_graph():
+    means = np.append([9, 5, 3], np.full(97, 0.2))
+    figure = results.draw_cross_entropy({"": (np.arange(1, 101), means)}, 4)
+    assert figure.axes[0].get_ylim() == pytest.approx((0, 0.21))
+
+
 def test_several_logs_are_compared_in_one_graph(tmp_path, rows, run_script):
     logs = [write_log(tmp_path / name, some) for name, some in (("a.log", rows), ("b.log", rows[:200]))]
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\n")  # a user's own settings break nothing
