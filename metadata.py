@@ -265,7 +265,7 @@ def open_training(settings, pictures, model_file, metadata_file, resume, screen)
         training.write()
         yield training
         training.write()
-        training.write_state()  # with the digest of the last model: the file tells nothing of when files were written
+        training.write_state()  # with the digest of the last model
 
 
 def start_training(settings, pictures, screen):

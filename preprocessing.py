@@ -30,9 +30,7 @@ BEND = 0.7, 1.3  # the share of pictures that are bent; standard deviation of a 
 STEP = SIZE // 4  # pixels from one point of the grid to the next
 GRID = np.stack(np.meshgrid(*[range(0, SIZE + 1, STEP)] * 2), axis=2)  # (5, 5, 2): x and y of each point
 SQUARES = [5 * row + column for row in range(4) for column in range(4)]  # the number of the first corner of each
-FAINT = (
-    160  # a picture without a darker value has no dark ink; if half of its values are darker, its paper is not white
-)
+FAINT = 160  # ink is darker than this, and paper is lighter
 PHOTO = 2048  # pixels; a picture with a longer side than this is read at a fraction of its size
 
 
@@ -152,20 +150,15 @@ def distorted(pixels, rng, jitter, bend):
     return np.frombuffer(picture.tobytes(), np.uint8).reshape(pixels.shape)
 
 
-def open_picture(source):
+def open_picture(path):
     """Return the picture in a file (the first frame) as an RGB image, and the name of its format.
 
-    source: a path, or a file opened in binary. Raises InputError where it holds no picture, and the system's OSError
-    for a path that cannot be opened.
+    Raises InputError where it holds no picture, and the system's OSError for a path that cannot be opened.
     """
-    is_path = isinstance(source, (str, os.PathLike))
-    name = source if is_path else "the file"
     try:
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(warnings.catch_warnings())
+        with warnings.catch_warnings(), open(path, "rb") as file:
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata, and of large pictures, which we refuse
-            file = stack.enter_context(open(source, "rb")) if is_path else source
-            image = stack.enter_context(Image.open(file))
+            image = Image.open(file)
             if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
                 raise InputError(f"{image.width}x{image.height} is over {Image.MAX_IMAGE_PIXELS:,} pixels")
             if max(image.size) > PHOTO:
@@ -180,17 +173,14 @@ def open_picture(source):
         if isinstance(error, OSError) and error.errno is not None:
             raise  # missing, not allowed, a folder: the system's own words say it
         if isinstance(error, Image.UnidentifiedImageError):
-            raise InputError(f"{name}: expected a picture, found {kind_of(source, is_path)}") from None
+            raise InputError(f"{path}: expected a picture, found {kind_of(path)}") from None
         reason = error or type(error).__name__
-        raise InputError(
-            f"{name}: expected a picture that Pillow can read ({reason}); use a PNG or JPEG file"
-        ) from None
+        raise InputError(f"{path}: expected a picture that Pillow can read ({reason}); use a PNG or JPEG") from None
 
 
-def kind_of(source, is_path):
+def kind_of(path):
     """Return in words what a file is that holds no picture, and what to do."""
-    with open(source, "rb") if is_path else contextlib.nullcontext(source) as file:
-        file.seek(0)
+    with open(path, "rb") as file:
         start = file.read(200).lstrip().lower()
     if not start:
         return "an empty file"

@@ -364,8 +364,7 @@ function leave() {
 function shownValues(index) {  // what a step's canvas shows, and between which limits
   const step = STEPS[index], count = countOf(index), values = inside?.[step.name] ?? new Float32Array(count * step.size ** 2);
   if (index === 4 && inside && cell?.step === 5) {  // why this answer: each value times its weight
-    const spoke = against === null ? weightsOf(cell.map) : speaking(cell.map).map((weight, i) => weight - speaking(against)[i]);
-    const products = values.map((value, i) => value * spoke[i]), most = Math.max(...products.map(Math.abs)) || 1;
+    const weights = speaking(cell.map), products = values.map((value, i) => value * weights[i]), most = Math.max(...products.map(Math.abs)) || 1;
     return [products, -most, most];
   }
   if (playing?.step === index) {  // what the kernel has not reached yet is dark
@@ -380,8 +379,10 @@ function weightsOf(map) {  // of an output, without the bias
   return inside.weights.subarray(map * width, map * width + width - 1);
 }
 
-function speaking(map) {  // of an output beside another: the minus of a sum below 0 is dropped, so its weights speak the other way
-  return inside.sums[map] < 0 ? weightsOf(map).map(weight => -weight) : weightsOf(map);
+function speaking(map) {  // an output's weights; beside another output what they have more, where the minus of a sum below 0 is dropped
+  if (against === null) return weightsOf(map);
+  const [own, other] = [map, against].map(each => weightsOf(each).map(weight => inside.sums[each] < 0 ? -weight : weight));
+  return own.map((weight, i) => weight - other[i]);
 }
 
 function paintSteps() {
@@ -484,10 +485,9 @@ function toggle(text, pressed, action) {
 }
 
 function termsOf({step, map}, windows) {  // each window, its kernel, their products and the sum of these, largest first
-  const all = {1: inside.kernels_1, 3: inside.kernels_2}[step], width = 25 * windows.length;
+  const width = 25 * windows.length, all = step === 5 ? speaking(map) : (step === 1 ? inside.kernels_1 : inside.kernels_2).subarray(map * width);
   return windows.map((window, i) => {
-    let kernel = step === 5 ? [...weightsOf(map).subarray(25 * i, 25 * i + 25)] : [...all.subarray(map * width + 25 * i, map * width + 25 * i + 25)];
-    if (step === 5 && against !== null) kernel = kernel.map((_, j) => speaking(map)[25 * i + j] - speaking(against)[25 * i + j]);
+    const kernel = [...all.subarray(25 * i, 25 * i + 25)];
     const products = window.map((number, j) => number * kernel[j]);
     return {from: i + 1, window, kernel, products, sum: products.reduce((a, b) => a + b)};
   }).sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum));

@@ -22,9 +22,10 @@ async function look() {
       model = {...model, ...found.model};
       if (found.model.weights) showModel();
     }
+    show(found);
     await question();
     pause = pauseAfter(begun);
-    show(found, pause);
+    $("busy").textContent = found && pause > 2 * EVERY ? `The server is busy. This page asks every ${Math.ceil(pause / 1000)} seconds.` : "";
   }
   setTimeout(look, pause);
 }
@@ -42,10 +43,9 @@ function pace() {  // generations a second; 0 if the log does not grow, null if 
   return before ? 0 : null;
 }
 
-let shown = "";  // what the page shows
-function show(found, pause) {
+let shown = "";  // what show() showed last
+function show(found) {
   const known = Boolean(found?.rows?.length), now = JSON.stringify([found, known && pace()]);
-  $("busy").textContent = found && pause > 2 * EVERY ? `The server is busy. This page asks every ${Math.ceil(pause / 1000)} seconds.` : "";
   if (now === shown) return;  // so that what is selected or read aloud stays
   shown = now;
   for (const element of document.querySelectorAll(".known")) element.hidden = !known;
@@ -110,8 +110,11 @@ function showFacts({generation, settings, recent: [error, right, count], started
 
 async function question() {  // asks if the drawing or the model is another one than last time
   const drawing = JSON.stringify(strokes), now = `${model.version} ${drawing}`;
-  if (!strokes.length) return showAnswer(null);
   if (!model.version || stroke || now === asked) return;
+  if (!strokes.length) {
+    asked = now;
+    return showAnswer(null);
+  }
   const png = atob(enlarge(strokes, PEN).toDataURL().split(",")[1]);
   const body = Uint8Array.from(png, character => character.charCodeAt(0));
   const query = new URLSearchParams({inside: 1, model: model.name, known: model.version});
@@ -133,11 +136,7 @@ function extend(of, labels, generation, shares) {  // another drawing or trainin
   remember("curve", curve);
 }
 
-let answered = "";  // the answer that the page shows
 function showAnswer(label, labels = model.labels ?? [], shares = []) {
-  const now = JSON.stringify([label, labels, shares, curve]);
-  if (now === answered) return;
-  answered = now;
   const best = labels.map((_, i) => i).sort((a, b) => shares[b] - shares[a]).slice(0, LINES).sort((a, b) => a - b);
   const share = label === null ? "" : percent(shares[labels.indexOf(label)]);
   if ($("guess").textContent !== (label ?? "")) $("heard").textContent = label === null ? "" : `Your character: ${label}, ${share}`;
@@ -290,5 +289,9 @@ function showMaps({maps_1: first, maps_2: second}) {  // of your character: belo
   for (const canvas of $("second").children) canvas.style.flex = canvas.width / canvas.height;  // both equally high
 }
 
+on(window, "resize", () => {
+  shown = "";  // the next look draws the graphs again
+  if (!$("since").hidden) showCurve();
+});
 paintBoard();
 look();

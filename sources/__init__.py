@@ -1,4 +1,4 @@
-"""Where pictures come from: `python -m sources.chars74k` (the official archives), `python -m sources.fonts` (drawn).
+"""Where pictures come from: `python -m sources.chars74k` (Chars74K's), `python -m sources.fonts` (drawn).
 
 This file has what the two share: their options, and writing a picture.
 """
@@ -19,9 +19,8 @@ def source_parser(description, dataset, labels, per_label):
     add("--dataset", default=dataset, metavar="DIR", help=f"where to (default: {dataset})")
     add("--labels", nargs="+", default=list(labels), metavar="L", help="single characters of 0-9, A-Z, a-z, or all "
         f"(default: {shown})")  # fmt: skip
-    add(
-        "--per-label", type=one_or_more, default=per_label, metavar="N", help=f"of each (default: {per_label or 'all'})"
-    )
+    shown = per_label or "all"
+    add("--per-label", type=one_or_more, default=per_label, metavar="N", help=f"of each (default: {shown})")
     return parser
 
 

@@ -1,6 +1,5 @@
 """Photos of handwriting: the answer is right, or the ink is said to be doubtful."""
 
-import io
 import os
 from collections import Counter
 
@@ -15,13 +14,14 @@ from support.ink import find_ink
 
 
 @pytest.mark.slow
-def test_photos_are_right_or_in_doubt():
+def test_photos_are_right_or_in_doubt(tmp_path):
     missing = [path for path in FONTS if not os.path.exists(path)]
     if missing:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{missing[0]} is missing")
     model, right, doubtful, wrong = read_model(ROOT / "models" / "digits.doc"), Counter(), Counter(), Counter()
     for kind, digit, data in photos():
-        picture, _ = open_picture(io.BytesIO(data))
+        (tmp_path / "photo").write_bytes(data)
+        picture, _ = open_picture(tmp_path / "photo")
         ink, is_doubtful = find_ink(picture)
         is_right = next(iter(cnn.classify(fit_ink(ink), model))) == digit  # as classify() with trim
         right[kind] += is_right

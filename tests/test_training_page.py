@@ -128,6 +128,7 @@ def test_ones_own_character_is_watched_while_it_is_learnt(page, controller, tmp_
     assert page.element("share").text == page.element("shares").text.split()[1]
     page.browser.refresh()  # the drawing and its graph stay
     wait(lambda: curve(page)[0][: len(generations)] == generations and page.element("guess").text == "0")
+    assert page.run("return $('curves').width") > 100
     stop(process)
     page.status("The training stands still.", "state")
     stopped = curve(page)[0]
