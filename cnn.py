@@ -66,8 +66,8 @@ def cnn(image_path, model, label=None, training=False, *, output_sum=None, rng=N
     (32, 32, 3) of 0 to 255. model: a list as read_model() returns it, or the listing of the paper's appendix.
     output_sum: None means the model's own. Not training, it returns the softmax (n,): a probability for each label.
     While training, label is the one-hot vector (n,), dropout is drawn from rng (a numpy Generator; None draws a new
-    one) unless dropout is False, and Trained is returned. Raises InputError for a picture, model or label that cannot
-    be used, OSError for a path that cannot be opened.
+    one) unless dropout is False, and Trained is returned. Raises InputError for a picture or model that cannot be used
+    and for a label of another length, OSError for a path that cannot be opened.
     """
     pixels = read_pixels(image_path)
     if not training:
@@ -278,14 +278,15 @@ def main():
             print(f"cnn.py: {explain(error)}", file=sys.stderr)
             code = 1
             continue
-        photo = photo or max(picture.size) > PHOTO
+        large = max(picture.size) > PHOTO
+        photo = photo or large
         ink, doubtful = find_ink(picture)
         if ink is None:
             print(f"{path}: blank, there is nothing to see")
             continue
         label, probability = next(iter(classify(fit_ink(ink) if options.trim else picture, model).items()))
         print(f"{path}: {label}, {probability:.1%}")
-        if not options.trim and without_dark_ink(read_pixels(picture)):
+        if not (options.trim or large) and without_dark_ink(read_pixels(picture)):
             print(f"{path}: no dark ink on white, which the network expects; use --trim", file=sys.stderr)
         if options.trim and doubtful:
             look = command(ours("preprocessing.py"), path, "--trim", "--output", "cut")

@@ -118,9 +118,10 @@ class Screen(Silent):
         if self.recent:
             print(f"last {len(self.recent)} generations, {tried}: {', '.join(quality(self.recent))}")
         print(f"written: {model} (the model), {log} (a line for each generation)")
-        if importlib.util.find_spec("matplotlib") is None:
-            print("for graphs, first:  ", install("matplotlib"))
-        print("draw its graphs:    ", command(ours("results.py"), log))
+        if self.generation:
+            if importlib.util.find_spec("matplotlib") is None:
+                print("for graphs, first:  ", install("matplotlib"))
+            print("draw its graphs:    ", command(ours("results.py"), log))
         example = find_pictures(options.get("dataset", Settings.dataset), options.get("labels", Settings.labels)[0])[0]
         print("classify a picture: ", command(ours("cnn.py"), example, "--model", model))
         if stopped:

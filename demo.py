@@ -42,7 +42,7 @@ from support.files import InputError, check_regular
 from support.ink import find_ink
 from support.pictures import find_pictures
 
-LARGEST_BODY = 200_000  # bytes of a picture
+LARGEST_BODY = 300_000  # bytes of a picture
 LARGEST_SIDE = 1_024  # pixels
 DRAINED = 20_000_000  # bytes of a body that is too large; unless they are read, a browser never shows our answer
 LIMIT = 10  # seconds that a client may do nothing
@@ -54,7 +54,7 @@ CONNECTIONS = 1_000  # at once: a class of 30 keeps up to 180 open
 MODEL, METADATA = "model.doc", "metadata.doc"
 LOOKING = threading.Lock()  # what thirty phones ask at once is looked up once
 WORTH_WATCHING = ("--train-kernels", "--kernels", "6", "6", "--jitter", "--alpha", "0.0001",
-                  "--generations", "1000000", "--labels", *"0123456789")  # fmt: skip
+                  "--generations", "100000", "--labels", *"0123456789")  # fmt: skip
 
 TITLES = {"digits.doc": "digits", "characters.doc": "letters and digits", "shipped.doc": "0 and 1, as in the paper",
           "paper.doc": "0 and 1, the paper's own weights", MODEL: "model.doc, trained here"}  # fmt: skip

@@ -243,8 +243,9 @@ def open_training(settings, pictures, model_file, metadata_file, resume, screen)
 
     pictures: pairs of pixels and a one-hot label. Raises InputError, before any file is touched, if it cannot be done.
     """
-    if os.path.realpath(model_file) == os.path.realpath(metadata_file):
-        raise InputError(f"{model_file}: expected two files, for the model and for the log; name another")
+    taken = metadata_file, f"{metadata_file}.bak", resume_path(metadata_file)
+    if os.path.realpath(model_file) in map(os.path.realpath, taken):
+        raise InputError(f"{model_file}: the log or a file beside it has this name; name another file for the model")
     digest = digest_of(part.tobytes() for pair in pictures for part in pair)
     with contextlib.ExitStack() as stack:
         for path in sorted((model_file, metadata_file), key=os.path.realpath):
@@ -305,13 +306,15 @@ def start_files(model_file, metadata_file):
     """Keep the files of the last training as .bak and begin a new log. At no moment is a file missing."""
     for path in (model_file, metadata_file, resume_path(metadata_file)):
         check_writable(path)
-    resumable = os.path.exists(resume_path(metadata_file))
+    state = resume_path(metadata_file)
     back_up(model_file)
     # An empty log, of a start that failed, is not kept: it would replace a useful .bak file.
-    if resumable or (os.path.exists(metadata_file) and read_header(metadata_file)[1] != 0):
+    if os.path.exists(metadata_file) and read_header(metadata_file)[1] != 0:
         back_up(metadata_file)
-    if resumable:
-        rename(resume_path(metadata_file), resume_path(f"{metadata_file}.bak"))
+        if os.path.exists(state):
+            rename(state, resume_path(f"{metadata_file}.bak"))
+    elif os.path.exists(state):
+        os.remove(state)
     start_log(metadata_file, time.time())
 
 

@@ -193,9 +193,9 @@ def kind_of(path):
 def preprocess(image_path, output_path=None, trim=False, *, keep=False):
     """Fit the picture at `image_path` and save it: as the paper does over the original, unless `output_path` is given.
 
-    keep: leave the file alone if its picture is fitted already, otherwise keep it as .bak first. Returns whether a file
-    was written. Raises InputError for what is no picture, or if Pillow cannot write its format. The file is replaced as
-    a whole.
+    keep: leave the file alone if its picture is fitted already, otherwise keep it as .bak first; a picture of 32x32
+    does not replace a .bak, which is probably its original. Returns whether a file was written. Raises InputError for
+    what is no picture, or if Pillow cannot write its format. The file is replaced as a whole.
     """
     image, file_format = open_picture(image_path)
     fitted, data = fit(image, trim), io.BytesIO()
@@ -208,7 +208,7 @@ def preprocess(image_path, output_path=None, trim=False, *, keep=False):
         fitted.save(data, "JPEG" if file_format == "MPO" else file_format, quality=95)
     except (KeyError, ValueError, OSError) as error:
         raise InputError(f"{output_path}: Pillow cannot write {file_format} ({error}); use a PNG file") from None
-    if keep:
+    if keep and (image.size != fitted.size or not os.path.exists(f"{output_path}.bak")):
         back_up(output_path)
     write_whole(output_path, data.getvalue())
     return True
@@ -231,6 +231,7 @@ def main():
         try:
             done = f"{output}: {SIZE}x{SIZE}"
             if os.path.realpath(path) != os.path.realpath(output):
+                back_up(output)  # another picture may have this name
                 preprocess(path, output, options.trim)
             elif preprocess(path, trim=options.trim, keep=True):
                 done += f"; the original is kept as {path}.bak"

@@ -66,7 +66,7 @@ def rolling_mean(values, before, after=0):
 def summary(path, rows, right, settings):
     """Return in words what the log says: its settings, if they are known, and a table of the last generations."""
     labels = settings["labels"] if settings else sorted(set(rows["label"].tolist()))
-    seconds = training_time(path, len(rows))
+    seconds = training_time(path, len(rows)) if settings else None  # in a new clone the file's date is another one
     took = "" if seconds is None else f" in {duration(seconds)}, from its start to its last change"
     lines = [f"{path}: {len(rows):,} generations{took}", f"labels {' '.join(labels)}"]
     if settings:

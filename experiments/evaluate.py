@@ -17,7 +17,7 @@ from model import parts_of, read_model, write_model
 from preprocessing import distorted
 from support.commandline import Parser, progress_line, run, share
 from support.figures import new_figure, save_figure
-from support.files import back_up
+from support.files import back_up, check_writable
 
 LOOK_ALIKES = "oO0", "lIi1", "zZ2", "9gq", "sS5"  # nobody can tell them apart in a single character cut to its ink
 BINS = 15  # of equal width, from probability 0 to 1, for the calibration error
@@ -50,6 +50,8 @@ def main():
     options = parser.parse_args()
     if len(options.folders) > 1 and (options.confusion or options.calibrate):
         parser.error("--confusion and --calibrate: expected one folder")
+    if options.calibrate:
+        check_writable(options.model)
 
     model = parts_of(read_model(options.model))
     for folder in options.folders:

@@ -19,6 +19,7 @@ from experiments.shared import markdown
 from metadata import resume_path
 from support.commandline import ROOT, Parser, Silent, one_or_more, progress_line, run
 from support.figures import new_figure, save_figure
+from support.files import check_writable
 from training import load_pictures, train
 
 DATASET = os.path.join(ROOT, "dataset")
@@ -39,6 +40,9 @@ def main():
     parser.add_argument("--output", default="mountain.png", metavar="FILE", help="(default: mountain.png)")
     parser.add_argument("--seeds", nargs=2, type=one_or_more, default=(1, 2), metavar="N", help="(default: 1 2)")
     options = parser.parse_args()
+    if options.seeds[0] == options.seeds[1]:
+        parser.error("--seeds: expected two that differ")
+    check_writable(options.output)
     figure, pictures, rows = new_figure(12, 4.4), load_pictures(DATASET, ("0", "1"), Silent()), [HEADER]
     with progress_line(sys.stderr) as show:
         for panel, (title, settings, apart) in zip(figure.subplots(1, len(CASES)), CASES):
@@ -59,8 +63,8 @@ def main():
             shares = ", ".join(f"{share:.0%}" for share in shares_of(ways, axes))
             rows.append([title, *distances, shares, ", ".join(ends[:2]), ends[2]])
     figure.tight_layout()
-    save_figure(figure, options.output)
     print(markdown(rows))
+    save_figure(figure, options.output)
 
 
 def two_ways(settings, apart, seeds):

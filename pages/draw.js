@@ -86,7 +86,7 @@ function changed() {
 
 function add(mark) { marks.push(mark); stroke = null; changed(); }
 function undo() { if (stroke || marks.pop()) { stroke = null; changed(); } }
-function clear() { if (!isEmpty()) add({}); }
+function clear() { if (!isEmpty()) { asking = false; add({}); } }
 function extend(...at) { stroke.push(...at); changed(); }
 function begin(at) { stroke = []; extend(at); }
 function end() {
@@ -295,7 +295,7 @@ const STEPS = [  // `saw`: how many pixels of the picture a value depends on; `s
   {name: "pixels", title: "Picture", size: 32, saw: 1, stride: 1, what: "32×32 pixels: ink is 0, paper is 255.",
     more: "Each number is the largest of red, green and blue. A drawing is cut to its ink and made 24 pixels high or wide."},
   {name: "maps_1", title: "Convolution 1", size: 28, saw: 5, stride: 1, what: "How well each place fits a small pattern.",
-    more: "A pattern, or kernel, of 5×5 numbers slides over the picture. Each pixel is multiplied by the number of the pattern that lies on it, and all are added up. ReLU makes negative sums 0."},
+    more: "Where a pattern is blue it wants paper, where it is red it wants ink: paper is 255, ink is 0. A pattern, or kernel, of 5×5 numbers slides over the picture. Each pixel is multiplied by the number of the pattern that lies on it, and all are added up. ReLU makes negative sums 0."},
   {name: "pooled_1", title: "Max pooling 1", size: 14, saw: 6, stride: 2, what: "The best fit of each 2×2 places.",
     more: "So it does not matter much whether a stroke stands a pixel further to the left."},
   {name: "maps_2", title: "Convolution 2", size: 10, saw: 14, stride: 2, what: "How well these maps fit larger patterns.",
@@ -597,14 +597,16 @@ function paintBlocks() {  // blue over a block whose inversion would make the an
   });
   const strongest = changes.map((change, block) => [Math.abs(change), block]).sort((a, b) => b[0] - a[0]).slice(0, 3);
   for (const [change, block] of strongest) if (change > 0.001) frame(STEPS[0], 0, 2 * Math.floor(block / 16), 2 * (block % 16), 2);
+  context.fillStyle = FRAME;
+  for (const block of flips) context.fillRect((block % 16 + 0.3) * side, (Math.floor(block / 16) + 0.3) * side, 0.4 * side, 0.4 * side);
 }
 
 function sayBlocks() {
-  const answer = inside.labels[best()], turning = blocks.flatMap(([label], block) => label === answer ? [] : [[label, block]]);
-  const to = [...new Set(turning.map(([label]) => label))].join(", ");
-  $("cell").textContent = (turning.length ? `${turning.length} of the 256 blocks of 2×2 pixels would change the answer, to ${to}, if they alone were turned `
-    + "from black to white or back." : "No single block of 2×2 pixels would change the answer.")
-    + " Blue: turning the block makes the answer less probable. Red: more probable. Framed: the three strongest. Click a block to turn it, or go to it with the arrows and press Enter.";
+  const answer = inside.labels[best()], turning = blocks.map(([label]) => label).filter(label => label !== answer);
+  const count = `${turning.length || "None"} of the 256 blocks of 2×2 pixels would change the answer ${answer}`;
+  $("cell").textContent = `${count}${turning.length ? ` (to ${[...new Set(turning)].join(", ")})` : ""} by being turned alone, from black to white or back. `
+    + "Blue: turning the block makes the answer less probable. Red: more probable. Framed: the three strongest. Click a block to turn it, or go to it with the "
+    + "arrows and press Enter. A dot: you turned it.";
 }
 
 // Choosing a place: with the pointer, with a finger, with the keyboard

@@ -63,7 +63,7 @@ function show(found) {
 }
 
 function state(found) {  // what goes on, and what to type
-  const {start, resume, error, generation, settings} = found ?? {}, code = text => make("code", {textContent: text});
+  const {start, resume, error, generation, settings} = found ?? {}, code = text => make("code", {}, ...text.split(" ").flatMap(word => [make("span", {textContent: word}), " "]));  // no break in --
   let parts;
   if (!found) parts = ["The server does not answer. Is demo.py still running?"];
   else if (error) parts = [`${error}`];

@@ -8,6 +8,7 @@ with other strokes, longer or shorter ends of strokes, a little turned, slanted 
 lists the fonts. The ends of strokes need scikit-image (docs/data.md).
 """
 
+import contextlib
 import hashlib
 import itertools
 import math
@@ -356,19 +357,25 @@ def write_drawings(dataset, drawings):
             numbers[drawing.label] += 1
             put_picture(drawing.picture, picture_path(dataset, drawing.label, numbers[drawing.label]))
             show(f"{done:,} of {len(drawings):,} pictures written")
-    write_whole(os.path.join(dataset, LIST), list_of(drawings).encode())
+    path, before = os.path.join(dataset, LIST), ""
+    with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8") as file:
+        before = file.read().removeprefix(LIST_HEAD)  # of other labels
+    write_whole(path, list_of(drawings, before).encode())
 
 
-def list_of(drawings):
-    """Return the text of fonts.txt: the fonts of the drawings, without folders if no Debian package has them."""
+def list_of(drawings, before=""):
+    """Return the text of fonts.txt: the fonts of the drawings, without folders if no Debian package has them.
+
+    before: lines of the list that stay.
+    """
     paths = sorted({drawing.path for drawing in drawings})
-    packages, lines = find_packages(paths), []
+    packages, lines = find_packages(paths), before.splitlines(keepends=True)
     for path in paths:
         with open(path, "rb") as file:
             digest = hashlib.sha256(file.read()).hexdigest()[:8]
         name = path if path in packages else os.path.basename(path)
         lines.append(f"{packages.get(path, '-')}\t{name}\t{digest}\n")
-    return LIST_HEAD + "".join(sorted(lines))
+    return LIST_HEAD + "".join(sorted(set(lines)))
 
 
 def find_packages(paths):

@@ -42,6 +42,8 @@ class Parser(argparse.ArgumentParser):
         super().__init__(name if name.endswith(".py") else f"python -m {name}", description=description)
 
     def error(self, message):
+        for kind, expected in ("int", "a whole number without commas"), ("float", "a number with a point, such as 0.1"):
+            message = str(message).replace(f"invalid {kind} value:", f"expected {expected}, found")
         self.exit(2, f"{script_name()}: {' '.join(str(message).split())}; see {self.prog} --help\n")
 
 
@@ -181,6 +183,7 @@ def stop_on_signals():
     """Give an Event that Ctrl-C and SIGTERM set, so that a loop can finish its round and write its files."""
     stopped = threading.Event()
     numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # as in workers
     before = {number: signal.signal(number, lambda number, frame: stopped.set()) for number in numbers}
     try:
         yield stopped

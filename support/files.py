@@ -19,7 +19,7 @@ class InputError(ValueError):
 
 @contextlib.contextmanager
 def naming(path):
-    """Put `path` into the message of an OSError that is about a temporary file beside it."""
+    """Put `path` into the message of an OSError that is about a file beside it, which nobody typed."""
     try:
         yield
     except OSError as error:
@@ -34,9 +34,9 @@ def write_whole(path, data, sync=True):
     cut may then lose one. Raises InputError for a folder or device, OSError if the file cannot be written.
     """
     check_regular(path)
-    path = os.path.realpath(path)
+    named, path = path, os.path.realpath(path)
     new = path + ".new"
-    with naming(path):
+    with naming(named):
         try:
             with open(new, "wb") as file:
                 file.write(data)
@@ -73,6 +73,8 @@ def rename(old, new, sync=True):
 
 def check_regular(path):
     """Raise InputError if something other than a regular file is at `path`, such as a folder, a device or a pipe."""
+    if not os.fspath(path):
+        raise InputError("expected the name of a file, found ''; name one")
     if os.path.exists(path) and not os.path.isfile(path):
         kind = "a folder" if os.path.isdir(path) else "a device or a pipe"
         raise InputError(f"{path}: expected a file, found {kind}; name another")
@@ -94,15 +96,16 @@ def back_up(path):
     if not os.path.exists(path):
         return
     backup, new = f"{path}.bak", f"{path}.bak.new"
-    with contextlib.suppress(FileNotFoundError):
-        os.remove(new)
-    try:
-        os.link(os.path.realpath(path), new)  # takes no time, however large the file is
-    except OSError:
-        shutil.copy2(path, new)  # some disks have no hard links
-    rename(new, backup)
-    with contextlib.suppress(FileNotFoundError):
-        os.remove(new)  # if .bak was already a hard link to the same file, the system renames nothing
+    with naming(path):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(new)
+        try:
+            os.link(os.path.realpath(path), new)  # takes no time, however large the file is
+        except OSError:
+            shutil.copy2(path, new)  # some disks have no hard links
+        rename(new, backup)
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(new)  # if .bak was already a hard link to the same file, the system renames nothing
 
 
 @contextlib.contextmanager
@@ -115,7 +118,8 @@ def locked(path, say):
     check_regular(path)
     lock = f"{os.path.realpath(path)}.lock"
     try:
-        file = open(lock, "ab")  # noqa: SIM115, closed below
+        with naming(path):
+            file = open(lock, "ab")  # noqa: SIM115, closed below
     except PermissionError:
         if not os.path.exists(lock):
             raise

@@ -30,7 +30,9 @@ def find_pictures(dataset, label, say=None):
     try:
         names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except OSError as error:
-        do = "" if os.path.isdir(dataset) else f"; start in {ROOT}, or name the folder that holds it (--dataset)"
+        do = f"; start in {ROOT}, or name the folder that holds it (--dataset)"
+        if os.path.isdir(dataset):
+            do = f"; {dataset} has folders for these labels: {' '.join(sorted(next(os.walk(dataset))[1])) or 'none'}"
         raise InputError(f"{folder}: expected a folder of pictures of a {label!r} ({error.strerror}){do}") from None
     matches = [re.fullmatch(r"img(\d+)-\d+\.(?:png|PNG)", name) for name in names]
     paths = [os.path.join(folder, match[0]) for match in matches if match and int(match[1]) != other_case]

@@ -55,6 +55,11 @@ def test_the_network_agrees_with_plain_loops(rng, kernels):
     assert len(steps.flattened) == len(made[1]) * 25 + 1
 
 
+def test_outputs_are_scaled_if_they_add_up_to_more_than_100():
+    assert cnn.scale_outputs([60, 40], 10) == [60, 40]
+    assert cnn.scale_outputs([60.5, 40], 10) == pytest.approx([6.02, 3.98], abs=0.001)
+
+
 def test_large_outputs_do_not_overflow():
     assert cnn.softmax([2000.0, 1000.0]) == [1, 0]
     assert cnn.softmax([-2000.0, -2000.0]) == [0.5, 0.5]

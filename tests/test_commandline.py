@@ -3,6 +3,7 @@
 import contextlib
 import io
 import itertools
+import signal
 
 from support import commandline
 
@@ -29,3 +30,13 @@ def test_stars_are_replaced_in_the_order_of_names(tmp_path, monkeypatch):
     for name in ("b.png", "c.png", "a.png", "[x].png"):
         (tmp_path / name).touch()
     assert commandline.expanded(["?.png", "[x].png", "no*"]) == ["a.png", "b.png", "c.png", "[x].png", "no*"]
+
+
+def test_a_worker_that_leaves_ctrl_c_to_others_goes_on_doing_so():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with commandline.stop_on_signals() as stopped:
+            signal.raise_signal(signal.SIGINT)
+        assert not stopped.is_set()
+    finally:
+        signal.signal(signal.SIGINT, before)

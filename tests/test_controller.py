@@ -97,12 +97,15 @@ def test_on_a_terminal_one_line_is_kept_up_to_date_and_ctrl_c_says_how_to_contin
 @pytest.mark.parametrize(
     ("script", "arguments", "code", "said"),
     [
-        ("controller.py", ["--alpha", "fast"], 2, "argument --alpha: invalid float value: 'fast'"),
+        ("controller.py", ["--alpha", "fast"], 2, "--alpha: expected a number with a point, such as 0.1, found 'fast'"),
+        ("controller.py", ["--generations", "1e5"], 2, "expected a whole number without commas, found '1e5'"),
         ("controller.py", ["--no-such-option"], 2, "unrecognized arguments: --no-such-option"),
         ("controller.py", ["--labels", "0 1"], 1, "without quotes it is several: --labels 0 1"),
         ("controller.py", ["--dataset", "absent"], 1, f"; start in {ROOT}, or name the folder that holds it"),
         ("controller.py", ["--model", "absent/model.doc"], 1, "its folder does not exist, make it first"),
-        ("controller.py", ["--model", "metadata.doc"], 1, "expected two files, for the model and for the log"),
+        ("controller.py", ["--model", "metadata.doc.resume"], 1, "the log or a file beside it has this name"),
+        ("controller.py", ["--model", ""], 1, "expected the name of a file"),
+        ("controller.py", ["--labels", "0", "a"], 1, "has folders for these labels: 0 1"),
         ("controller.py", ["--resume"], 1, "not found, so there is nothing to resume; to start a training: "),
         ("cnn.py", [], 2, "required: PICTURE"),
         ("cnn.py", ["model.doc"], 1, "model.doc, line 1: this is not a model"),

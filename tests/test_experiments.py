@@ -107,6 +107,7 @@ def test_calibrating_writes_the_sum_of_the_least_error(run_script, tmp_path):
     before, least, best = map(float, re.search(shown, done.stdout).groups())
     assert least <= before
     assert model.read_model(tmp_path / "mine.doc")[4] == best
+    assert (tmp_path / "mine.doc.bak").read_bytes() == (ROOT / "models" / "shipped.doc").read_bytes()
     again = run_script("experiments.evaluate", "mine.doc", "some", cwd=tmp_path)
     assert f"calibration error: {least:.1f}%, at an output sum of {best:g}" in again.stdout
 

@@ -235,6 +235,17 @@ def test_the_command_keeps_the_original_and_leaves_a_fitted_picture_alone(tmp_pa
     (tmp_path / "x.png").write_text("no picture")
     assert run_script("preprocessing.py", "x.png", cwd=tmp_path).returncode == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == [name, f"{name}.bak", "x.png"]
+    run_script("preprocessing.py", name, "--trim", cwd=tmp_path)
+    assert (tmp_path / name).read_bytes() != fitted
+    assert (tmp_path / f"{name}.bak").read_bytes() == original
+
+
+def test_a_file_that_has_the_name_of_an_output_is_kept(tmp_path, run_script):
+    (tmp_path / "out").mkdir()
+    drawing().save(tmp_path / "a.png")
+    (tmp_path / "out" / "a.png").write_text("another one")
+    run_script("preprocessing.py", "a.png", "--output", "out", cwd=tmp_path)
+    assert (tmp_path / "out" / "a.png.bak").read_text() == "another one"
 
 
 @pytest.mark.parametrize("side", [32, 128])

@@ -189,6 +189,15 @@ def test_a_new_training_keeps_the_files_of_the_last_one(dataset, tmp_path, monke
     assert files(tmp_path)[0] == resumed
 
 
+def test_a_start_that_failed_does_not_replace_the_log_that_is_kept(dataset, tmp_path):
+    train(tmp_path)
+    kept = (tmp_path / LOG).read_bytes()
+    train(tmp_path, 0, seed=9)  # the same files as of a start that was killed at once
+    train(tmp_path, 50, seed=8)
+    assert (tmp_path / f"{LOG}.bak").read_bytes() == kept
+    assert metadata.read_state(tmp_path / f"{LOG}.bak").settings["seed"] != 9
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_training_after_a_generation_and_is_given_back(dataset, tmp_path, number):
     def mine(*_):
