@@ -79,6 +79,7 @@ function isEmpty() { return !visible().some(mark => mark.points || mark.picture)
 function changed() {
   flips.clear();
   blocks = null;
+  if (isEmpty()) { asking = false; leave(); }
   repaint();
   if (!isEmpty() && $("status").textContent === EMPTY) tell("");
   ask();
@@ -86,7 +87,7 @@ function changed() {
 
 function add(mark) { marks.push(mark); stroke = null; changed(); }
 function undo() { if (stroke || marks.pop()) { stroke = null; changed(); } }
-function clear() { if (!isEmpty()) { asking = false; add({}); } }
+function clear() { if (!isEmpty()) add({}); }
 function extend(...at) { stroke.push(...at); changed(); }
 function begin(at) { stroke = []; extend(at); }
 function end() {
@@ -281,12 +282,12 @@ function show(text, answer, example) {  // a text, or where there is none the an
     const [best, second] = Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]);
     tell(`${percent(best[1])}, then ${second[0]}: ${percent(second[1])}`, best[0]);
   }
-  $("inside-name").textContent = example ? `Look inside; as an example, ${example.alt.toLowerCase()}` : "Look inside";
+  $("inside-name").textContent = example ? `Example: ${example.alt.toLowerCase()}` : "Look inside";
   lookInside(text && !example ? null : answer?.inside);
   bars(text ? Object.fromEntries((known?.labels ?? []).map(label => [label, null])) : answer.probabilities);
   if ($("photo").hidden) return;
   if (inside) paintMaps($("cut"), inside.pixels, 32, 1, 0, 255);
-  $("cut-how").textContent = answer?.doubtful ? "Not sure what is ink here. This was cut out:" : "This was cut out:";
+  $("cut-how").textContent = answer?.doubtful ? "The program is not sure what is ink here. It kept this:" : "It kept this:";
 }
 
 // Look inside: a canvas a step, and the calculation of the place that was chosen
@@ -294,16 +295,16 @@ function show(text, answer, example) {  // a text, or where there is none the an
 const STEPS = [  // `saw`: how many pixels of the picture a value depends on; `stride`: pixels from one value to the next
   {name: "pixels", title: "Picture", size: 32, saw: 1, stride: 1, what: "32×32 pixels: ink is 0, paper is 255.",
     more: "Each number is the largest of red, green and blue. A drawing is cut to its ink and made 24 pixels high or wide."},
-  {name: "maps_1", title: "Convolution 1", size: 28, saw: 5, stride: 1, what: "How well each place fits a small pattern.",
+  {name: "maps_1", title: "Convolution 1", size: 28, saw: 5, stride: 1, what: "Bright: a small pattern fits here.",
     more: "Where a pattern is blue it wants paper, where it is red it wants ink: paper is 255, ink is 0. A pattern, or kernel, of 5×5 numbers slides over the picture. Each pixel is multiplied by the number of the pattern that lies on it, and all are added up. ReLU makes negative sums 0."},
   {name: "pooled_1", title: "Max pooling 1", size: 14, saw: 6, stride: 2, what: "The best fit of each 2×2 places.",
     more: "So it does not matter much whether a stroke stands a pixel further to the left."},
-  {name: "maps_2", title: "Convolution 2", size: 10, saw: 14, stride: 2, what: "How well these maps fit larger patterns.",
+  {name: "maps_2", title: "Convolution 2", size: 10, saw: 14, stride: 2, what: "Bright: a larger pattern fits here.",
     more: "Each pattern has 5×5 numbers for every map before. All products are added up. ReLU makes negative sums 0."},
   {name: "pooled_2", title: "Max pooling 2", size: 5, saw: 16, stride: 4, what: "The best fit of each 2×2 places.",
     more: "These values, map after map, are all that the answer is made of."},
-  {name: "softmax", title: "Answer", size: 1, saw: 32, stride: 0, what: "All these values, weighed for each label.",
-    more: "Each label multiplies each value by a weight of its own. The products are added up, with a bias, and a minus is dropped. Then the sums are scaled to a fixed total, and the softmax makes probabilities of them."},
+  {name: "softmax", title: "Answer", size: 1, saw: 32, stride: 0, what: "These values times weights, added up.",
+    more: "Each label multiplies each value by a weight of its own. The products are added up, with a bias, and a minus is dropped. If all sums together are more than 100, they are scaled to a fixed total. The softmax makes probabilities of them: e to the power of each, divided by all of these together."},
 ];
 const SHOWN = 6, FRAME = "#d33a00";  // groups of a calculation at first; a colour that nothing else has
 let inside = null;  // every step's numbers
@@ -348,9 +349,6 @@ function choosePlace(found, keep) {
     pinned = true;
     look(true);
     tab(cell.step);
-    for (const button of $("bars").querySelectorAll("button")) {
-      button.setAttribute("aria-pressed", cell.step === 5 && inside.labels.indexOf(button.dataset.label) === cell.map);
-    }
   } else paintSteps();
 }
 
@@ -364,7 +362,7 @@ function leave() {
 function shownValues(index) {  // what a step's canvas shows, and between which limits
   const step = STEPS[index], count = countOf(index), values = inside?.[step.name] ?? new Float32Array(count * step.size ** 2);
   if (index === 4 && inside && cell?.step === 5) {  // why this answer: each value times its weight
-    const weights = speaking(cell.map), products = values.map((value, i) => value * weights[i]), most = Math.max(...products.map(Math.abs)) || 1;
+    const products = productsFor(cell.map), most = Math.max(...products.map(Math.abs)) || 1;
     return [products, -most, most];
   }
   if (playing?.step === index) {  // what the kernel has not reached yet is dark
@@ -385,6 +383,16 @@ function speaking(map) {  // an output's weights; beside another output what the
   return own.map((weight, i) => weight - other[i]);
 }
 
+function productsFor(map) {  // what each value of max pooling 2 adds to an answer
+  const weights = speaking(map);
+  return inside.pooled_2.map((value, i) => value * weights[i]);
+}
+
+function strongest() {  // the value that adds most to the answer that is chosen
+  const products = productsFor(cell.map), best = products.indexOf(Math.max(...products));
+  return {step: 4, map: Math.floor(best / 25), row: Math.floor(best % 25 / 5), column: best % 5, product: products[best]};
+}
+
 function paintSteps() {
   STEPS.slice(0, 5).forEach((step, index) => {
     const box = step.canvas.parentNode, count = countOf(index), [wide, high] = [box.clientWidth, box.clientHeight];
@@ -396,24 +404,32 @@ function paintSteps() {
   });
   if (inside && asking && blocks) paintBlocks();
   frameDrawing();
+  $("draw").classList.toggle("asking", asking);
   $("sheet").classList.toggle("kept", pinned);
+  for (const button of $("bars").querySelectorAll("button")) {
+    button.setAttribute("aria-pressed", pinned && cell?.step === 5 && inside?.labels[cell.map] === button.dataset.label);
+  }
   if (cell && inside) {
     if (cell.step < 5) frame(STEPS[cell.step], cell.map, cell.row, cell.column, 1);
     if (cell.step < 5) sources(cell).forEach(source => frame(STEPS[cell.step - 1], ...source));
+    if (cell.step === 5) {
+      const {map, row, column} = strongest();
+      frame(STEPS[4], map, row, column, 1);
+    }
     const [row, column, side] = seen(cell);
-    if (cell.step > 1 && side < 32) frame(STEPS[0], 0, row, column, side);
+    if (cell.step > 1) frame(STEPS[0], 0, row, column, side);
     explain();
   } else {
     $("work").replaceChildren();
     $("cell").textContent = "";
     showTools([...(inside && blocks ? [toggle("What would change the answer?", asking, () => { asking = !asking; look(asking); tab(asking ? 0 : 5); })] : []),
-      ...(flips.size ? [toggle("Turn all back", false, () => { flips.clear(); ask(); })] : [])]);
+      ...(flips.size ? [toggle("Invert them back", false, () => { flips.clear(); ask(); })] : [])]);
     if (asking && blocks) sayBlocks();
   }
 }
 
-function seen({step, row, column}) {  // the pixels that a value depends on: [row, column, side]
-  const {stride, saw} = STEPS[step];
+function seen(found) {  // the pixels that a value depends on, or what spoke most for an answer: [row, column, side]
+  const {step, row, column} = found.step === 5 ? strongest() : found, {stride, saw} = STEPS[step];
   return [row * stride, column * stride, saw];
 }
 
@@ -421,7 +437,7 @@ function frameDrawing() {  // the same on the drawing itself, where it is known 
   if (isEmpty() || visible()[0]?.picture) return;
   fill(ink);
   for (const {points} of visible()) if (points) trace(ink, points, PEN);
-  if (!cell || !inside || !place || cell.step === 5) return;
+  if (!cell || !inside || !place) return;
   const [row, column, side] = seen(cell), [scale, left, top] = place;
   const [x, y] = [column * SENT / 32 - left, row * SENT / 32 - top].map(value => value / scale), wide = side * SENT / 32 / scale;
   outline(ink, x, y, wide, wide, SIDE / Math.max(1, square.clientWidth));
@@ -513,9 +529,9 @@ function explain() {
     tools.push(toggle("Numbers", numbersShown, () => { numbersShown = !numbersShown; explain(); }));
     if (step < 5) tools.push(toggle(playing ? "Pause" : "Slide it", Boolean(playing), play));
     else tools.push(compareWith(map));
-    if (pinned) tools.push(Object.assign(toggle("✕", false, leave), {className: "go", ariaLabel: "Let go", title: "Let go"}));
     text = inWords(terms, value);
   }
+  if (pinned) tools.push(Object.assign(toggle("✕", false, leave), {className: "go", ariaLabel: "Let go", title: "Let go"}));
   const said = `${title}${at && `, ${at}`}${step === 5 ? ` ${inside.labels[map]}` : ""}: ${text}`;
   $("cell").ariaLive = playing ? "off" : "polite";
   if ($("cell").textContent !== said) $("cell").textContent = said;
@@ -546,11 +562,15 @@ function inWords(terms, value) {  // the sum, the largest terms first
   const rest = more > 0 ? ` and ${more} more` : "";
   if (step === 1) return `the products add up to ${say(total)}; ${value ? "above 0, so it is kept" : "ReLU makes it 0"}`;
   if (step === 3) return `${named}${rest} make ${say(total)}; ${value ? "above 0, so it is kept" : "ReLU makes it 0"}`;
-  if (against !== null) return `what speaks for ${inside.labels[map]} (blue) and for ${inside.labels[against]} (red): ${named}${rest}`;
-  const {sums, outputs, scaled, softmax, output_sum: sum} = inside, all = outputs.reduce((a, b) => a + b), bias = sums[map] - total;
+  const {sums, outputs, scaled, softmax, output_sum: sum} = inside, best = strongest();
+  const framed = `; framed: ${signed(best.product)} (map ${best.map + 1})`;
+  if (against !== null) {
+    return `what speaks for ${inside.labels[map]} (blue) and for ${inside.labels[against]} (red): ${named}${rest}${framed}; in all ${say(outputs[map])} against ${say(outputs[against])}`;
+  }
+  const all = outputs.reduce((a, b) => a + b), bias = sums[map] - total;
   const minus = sums[map] < 0 ? `; its minus is dropped, so here red speaks for ${inside.labels[map]}` : "";
   const shared = scaled[map] === outputs[map] ? "" : `; all labels together make ${say(all)}, scaled to ${say(sum)} this is ${say(scaled[map])}`;
-  return `${named}${rest} and the bias ${signed(bias)} make ${say(sums[map])}${minus}${shared}; softmax: ${percent(softmax[map])}`;
+  return `${named}${rest} and the bias ${signed(bias)} make ${say(sums[map])}${minus}${shared}; softmax: ${percent(softmax[map])}${framed}`;
 }
 
 function compareWith(map) {  // a choice of another output: why this and not that?
@@ -595,18 +615,18 @@ function paintBlocks() {  // blue over a block whose inversion would make the an
     context.fillStyle = change > 0 ? `rgba(40, 70, 230, ${0.85 * change / most})` : `rgba(215, 25, 25, ${-0.85 * change / most})`;
     context.fillRect(block % 16 * side, Math.floor(block / 16) * side, side, side);
   });
-  const strongest = changes.map((change, block) => [Math.abs(change), block]).sort((a, b) => b[0] - a[0]).slice(0, 3);
-  for (const [change, block] of strongest) if (change > 0.001) frame(STEPS[0], 0, 2 * Math.floor(block / 16), 2 * (block % 16), 2);
+  const largest = changes.map((change, block) => [Math.abs(change), block]).sort((a, b) => b[0] - a[0]).slice(0, 3);
+  for (const [, block] of largest) frame(STEPS[0], 0, 2 * Math.floor(block / 16), 2 * (block % 16), 2);
   context.fillStyle = FRAME;
   for (const block of flips) context.fillRect((block % 16 + 0.3) * side, (Math.floor(block / 16) + 0.3) * side, 0.4 * side, 0.4 * side);
 }
 
 function sayBlocks() {
   const answer = inside.labels[best()], turning = blocks.map(([label]) => label).filter(label => label !== answer);
-  const count = `${turning.length || "None"} of the 256 blocks of 2×2 pixels would change the answer ${answer}`;
-  $("cell").textContent = `${count}${turning.length ? ` (to ${[...new Set(turning)].join(", ")})` : ""} by being turned alone, from black to white or back. `
-    + "Blue: turning the block makes the answer less probable. Red: more probable. Framed: the three strongest. Click a block to turn it, or go to it with the "
-    + "arrows and press Enter. A dot: you turned it.";
+  const most = Math.max(...blocks.map((_, block) => Math.abs(changeOf(block)))), to = turning.length ? `, to ${[...new Set(turning)].join(", ")}` : "";
+  $("cell").textContent = `Each block of 2×2 pixels was inverted alone: black became white, white became black. ${turning.length || "None"} of the 256 blocks of 2×2 pixels `
+    + `would change the answer ${answer}${to}. Blue: with the block inverted, ${answer} is less probable. Red: more probable. Framed: the three that matter most, `
+    + `by ${percent(most)} at most. Click a block to invert it. A dot: it is inverted.`;
 }
 
 // Choosing a place: with the pointer, with a finger, with the keyboard
@@ -645,7 +665,11 @@ function makeSteps() {
     } else step.box.append(make("ol", {id: "bars", ariaLabel: "Probabilities"}), make("button", {id: "all", type: "button", hidden: true}));
     $("steps").append(step.box);
     const button = make("button", {type: "button", textContent: ["picture", "conv. 1", "pool 1", "conv. 2", "pool 2", "answer"][index]});
-    on(button, "click", () => { look(true); tab(index); });
+    on(button, "click", () => {
+      if (cell?.step !== index) [cell, pinned] = [null, false];
+      look(true);
+      tab(index);
+    });
     $("tabs").append(button);
   });
   tab(5);

@@ -63,7 +63,7 @@ function show(found) {
 }
 
 function state(found) {  // what goes on, and what to type
-  const {start, resume, error, generation, settings} = found ?? {}, code = text => make("code", {}, ...text.split(" ").flatMap(word => [make("span", {textContent: word}), " "]));  // no break in --
+  const {start, resume, error, generation, settings} = found ?? {}, code = text => make("code", {}, ...text.split(" ").flatMap(word => [word.startsWith("-") ? make("span", {textContent: word}) : word, " "]));
   let parts;
   if (!found) parts = ["The server does not answer. Is demo.py still running?"];
   else if (error) parts = [`${error}`];
@@ -170,7 +170,7 @@ function showCurve() {  // a line for each of the labels that were the most prob
     context.beginPath();
     for (const [generation, shares] of points) context.lineTo(x(generation), y(100 * shares[i]));
     context.stroke();
-    if (end > y(0) + 6) continue;
+    if (end > y(100 * share(i)) + 10) continue;  // too far from its line to be its name
     context.fillText(labels[i], right + 6, end, 30);
     free = end + 12;
   }

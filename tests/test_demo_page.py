@@ -279,7 +279,7 @@ def test_an_empty_square_says_so_and_shows_the_inside_of_an_example(page, questi
     wait(lambda: page.inside("pixels"))
     example = cnn.read_pixels(sorted((ROOT / "dataset" / "0").iterdir())[0], trim=True)
     assert page.inside("pixels") == example.ravel().tolist()
-    assert page.element("inside-name").text == "Look inside; as an example, a 0"
+    assert page.element("inside-name").text == "Example: a 0"
     page.status(EMPTY)
     assert page.bars() == [("0", 0, "–"), ("1", 0, "–")]
     assert page.element("hint").is_displayed()
@@ -448,7 +448,7 @@ def test_a_click_or_a_key_inverts_a_block_and_the_answer_follows(page, questions
     page.run("pick(0, (arguments[0] % 16 + 0.5) / 16, (Math.floor(arguments[0] / 16) + 0.5) / 16, true)", block)
     wait(lambda: page.run("return inside.softmax[1]") != before)
     assert page.run("return inside.softmax[1]") == pytest.approx(promised, rel=1e-5)
-    page.run("[...$('tools').children].find(each => each.textContent === 'Turn all back').click()")
+    page.run("[...$('tools').children].find(each => each.textContent === 'Invert them back').click()")
     wait(lambda: page.run("return inside.softmax[1]") == before)
     page.run("arguments[0].focus()", page.maps()[0])
     page.press(Keys.ENTER, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ENTER)
@@ -690,10 +690,10 @@ def test_a_picture_is_made_small_and_black_on_white_and_one_without_ink_is_said(
 def test_what_was_cut_out_of_a_picture_is_shown_and_a_doubt_is_said(page):
     page.run(DROP % as_file("zero"))
     page.best("0")
-    assert page.element("cut-how").text == "This was cut out:"
+    assert page.element("cut-how").text == "It kept this:"
     assert page.run("return $('cut').toDataURL().length") > 200
     page.run(DROP % as_file("cut off", size=(90, 70)))  # the ink reaches the border
-    wait(lambda: page.element("cut-how").text == "Not sure what is ink here. This was cut out:")
+    wait(lambda: page.element("cut-how").text == "The program is not sure what is ink here. It kept this:")
     page.element("clear").click()
     page.status(EMPTY)
     assert not page.element("photo").is_displayed()
@@ -707,14 +707,14 @@ def test_a_frame_cuts_a_part_out_of_a_picture(page):
     ImageDraw.Draw(image).line((150, 15, 150, 85), fill="black", width=8)
     image.save(data, "PNG")
     page.run(DROP % file_of("two", data.getvalue()))
-    wait(lambda: "Not sure" in page.element("cut-how").text)
+    wait(lambda: "not sure" in page.element("cut-how").text)
     for left, right, label in ((0.55, 0.95, "1"), (0.02, 0.45, "0")):
         page.element("part").click()
         page.draw([(left, 0.27), (right, 0.73)])
         page.best(label)
-        assert page.element("cut-how").text == "This was cut out:"
+        assert page.element("cut-how").text == "It kept this:"
         page.element("undo").click()
-        wait(lambda: "Not sure" in page.element("cut-how").text)
+        wait(lambda: "not sure" in page.element("cut-how").text)
 
 
 def test_a_sample_is_answered(page):

@@ -118,11 +118,11 @@ def test_ones_own_character_is_watched_while_it_is_learnt(page, controller, tmp_
     draw(page, ZERO)
     wait(lambda: len(curve(page)[0]) >= 3)
     kernels, maps, graph = (pixels(page, name) for name in ("kernels_1", "maps_1", "curves"))
-    wait(lambda: len(curve(page)[0]) >= 10, lambda: f"{curve(page)}")
+    wait(lambda: len(curve(page)[0]) >= 6, lambda: f"{curve(page)}")
     generations, shares = curve(page)
     assert generations == sorted(set(generations))
     assert np.sum(shares, axis=1) == pytest.approx(1, abs=0.001)
-    assert len({tuple(pair) for pair in shares}) > 5  # another model each time
+    assert len({tuple(pair) for pair in shares}) > 3  # another model each time
     assert (kernels, maps, graph) != tuple(pixels(page, name) for name in ("kernels_1", "maps_1", "curves"))
     wait(lambda: page.element("guess").text == "0" and curve(page)[1][-1][0] > 0.9)
     assert page.element("share").text == page.element("shares").text.split()[1]
