@@ -3,11 +3,13 @@
 python controller.py [--help]
 """
 
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # more are no faster, and would change the last digits
 import argparse
 import dataclasses
 import errno
 import importlib.util
-import os
 import sys
 import time
 

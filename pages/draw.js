@@ -152,8 +152,7 @@ async function question() {
   let text, answer, status = 0;
   const waiting = setTimeout(() => tell("Waiting for the server…"), 1000);
   try {
-    const png = atob(compose(example).toDataURL().split(",")[1]);  // at once, where toBlob() may wait a second
-    const body = Uint8Array.from(png, character => character.charCodeAt(0));
+    const body = pngOf(compose(example));
     const query = {inside: 1, model: $("model").value, known: weights.version ?? "", flip: [...flips].join()};
     sending = new AbortController();
     const reply = await post(query, body);
@@ -297,13 +296,13 @@ const STEPS = [  // `saw`: how many pixels of the picture a value depends on; `s
     more: "Each number is the largest of red, green and blue. A drawing is cut to its ink and made 24 pixels high or wide."},
   {name: "maps_1", title: "Convolution 1", size: 28, saw: 5, stride: 1, what: "Bright: a small pattern fits here.",
     more: "Where a pattern is blue it wants paper, where it is red it wants ink: paper is 255, ink is 0. A pattern, or kernel, of 5×5 numbers slides over the picture. Each pixel is multiplied by the number of the pattern that lies on it, and all are added up. ReLU makes negative sums 0."},
-  {name: "pooled_1", title: "Max pooling 1", size: 14, saw: 6, stride: 2, what: "The best fit of each 2×2 places.",
+  {name: "pooled_1", title: "Max pooling 1", size: 14, saw: 6, stride: 2, what: "The best of each 2×2 places.",
     more: "So it does not matter much whether a stroke stands a pixel further to the left."},
   {name: "maps_2", title: "Convolution 2", size: 10, saw: 14, stride: 2, what: "Bright: a larger pattern fits here.",
     more: "Each pattern has 5×5 numbers for every map before. All products are added up. ReLU makes negative sums 0."},
-  {name: "pooled_2", title: "Max pooling 2", size: 5, saw: 16, stride: 4, what: "The best fit of each 2×2 places.",
+  {name: "pooled_2", title: "Max pooling 2", size: 5, saw: 16, stride: 4, what: "The best of each 2×2 places.",
     more: "These values, map after map, are all that the answer is made of."},
-  {name: "softmax", title: "Answer", size: 1, saw: 32, stride: 0, what: "These values times weights, added up.",
+  {name: "softmax", title: "Answer", size: 1, saw: 32, stride: 0, what: "Values × weights, added up.",
     more: "Each label multiplies each value by a weight of its own. The products are added up, with a bias, and a minus is dropped. If all sums together are more than 100, they are scaled to a fixed total. The softmax makes probabilities of them: e to the power of each, divided by all of these together."},
 ];
 const SHOWN = 6, FRAME = "#d33a00";  // groups of a calculation at first; a colour that nothing else has
@@ -704,26 +703,21 @@ makeSteps();
 
 // The pointer, the keyboard, files
 
-function position(event) {
-  const box = square.getBoundingClientRect();
-  return [(event.clientX - box.left) * SIDE / box.width, (event.clientY - box.top) * SIDE / box.height];
-}
-
 on(square, "pointerdown", event => {
   if (stroke || event.button !== 0) return;
   if (isNoisy()) return tell(NOISY);
   if ($("draw").classList.contains("looking") && $("square").clientWidth < 200) return leave();  // small on a phone: a tap makes it large
   pointer = event.pointerId;
-  if (framing()) framed = [position(event), position(event)];
-  else begin(position(event));
+  if (framing()) framed = [position(event, square), position(event, square)];
+  else begin(position(event, square));
   square.setPointerCapture(pointer);
 });
 on(square, "pointermove", event => {
   if (event.pointerId !== pointer) return;
-  if (framed) { framed[1] = position(event); return repaint(); }
+  if (framed) { framed[1] = position(event, square); return repaint(); }
   if (!stroke) return;
   const events = event.getCoalescedEvents?.() || [];
-  extend(...(events.length ? events : [event]).map(position));
+  extend(...(events.length ? events : [event]).map(each => position(each, square)));
 });
 on(square, "pointerup pointercancel lostpointercapture", event => {
   if (event.pointerId !== pointer) return;

@@ -7,7 +7,9 @@ const make = (tag, properties = {}, ...children) => {
   return element;
 };
 const on = (element, names, action) => names.split(" ").forEach(name => element.addEventListener(name, action));
-const numbers = text => new Float32Array(Uint8Array.from(atob(text), character => character.charCodeAt(0)).buffer);
+const bytes = text => Uint8Array.from(atob(text), character => character.charCodeAt(0));
+const numbers = text => new Float32Array(bytes(text).buffer);
+const pngOf = canvas => bytes(canvas.toDataURL().split(",")[1]);  // at once, where toBlob() may wait a second
 const color = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`);
 
 function say(number, digits = 4) {  // as a teacher writes it: whole numbers whole, others with four digits
@@ -54,6 +56,11 @@ function pauseAfter(begun) {  // where the server is busy, it is asked less ofte
 // What the tab remembers. Where storage is blocked, it throws, and nothing is remembered.
 function recall(name) { try { return JSON.parse(sessionStorage.getItem(name)); } catch { return null; } }
 function remember(name, value) { try { sessionStorage.setItem(name, JSON.stringify(value)); } catch { /* blocked, or full */ } }
+
+function position(event, canvas) {  // of the pointer, in pixels of a canvas
+  const box = canvas.getBoundingClientRect();
+  return [(event.clientX - box.left) * canvas.width / box.width, (event.clientY - box.top) * canvas.height / box.height];
+}
 
 function trace(context, points, width) {  // a stroke: curves from halfway to halfway between its points
   Object.assign(context, {strokeStyle: "black", lineWidth: width, lineCap: "round", lineJoin: "round"});

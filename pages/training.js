@@ -115,10 +115,8 @@ async function question() {  // asks if the drawing or the model is another one 
     asked = now;
     return showAnswer(null);
   }
-  const png = atob(enlarge(strokes, PEN).toDataURL().split(",")[1]);
-  const body = Uint8Array.from(png, character => character.charCodeAt(0));
   const query = new URLSearchParams({inside: 1, model: model.name, known: model.version});
-  const answer = await fetch(`classify?${query}`, {method: "POST", body}).then(reply => reply.json()).catch(() => null);
+  const answer = await fetch(`classify?${query}`, {method: "POST", body: pngOf(enlarge(strokes, PEN))}).then(reply => reply.json()).catch(() => null);
   if (!answer?.inside || JSON.stringify(strokes) !== drawing) return;  // the next look asks again
   asked = `${answer.inside.version} ${drawing}`;
   const {labels} = answer.inside, shares = labels.map(label => answer.probabilities[label]), last = looks.at(-1);
@@ -192,17 +190,13 @@ function redraw(all) {  // another drawing
   question();
 }
 
-function place(event) {
-  const box = board.getBoundingClientRect();
-  return [(event.clientX - box.left) * SIDE / box.width, (event.clientY - box.top) * SIDE / box.height];
-}
 on(board, "pointerdown", event => {
   if (stroke || event.button !== 0) return;
-  stroke = [place(event)];
+  stroke = [position(event, board)];
   board.setPointerCapture(event.pointerId);
   paintBoard();
 });
-on(board, "pointermove", event => { if (stroke) { stroke.push(place(event)); paintBoard(); } });
+on(board, "pointermove", event => { if (stroke) { stroke.push(position(event, board)); paintBoard(); } });
 on(board, "pointerup pointercancel", () => { if (stroke) redraw([...strokes, stroke]); });
 on($("again"), "click", () => redraw([]));
 

@@ -174,7 +174,7 @@ def test_a_page_fetches_nothing_from_elsewhere_and_lets_nothing_else_run(app, pa
 def test_a_body_that_is_no_fitting_picture_is_refused(app):
     sides = [as_bytes(Image.new("L", size))[:45] for size in ((1025, 1), (1, 1025))]  # refused before it is decoded
     bodies = {415: (b"", b"hello", as_bytes(picture(ZERO), "JPEG")), 400: (ZERO[:20], ZERO[:-60]),
-              413: (*sides, bytes(200_001))}  # fmt: skip
+              413: (*sides, bytes(300_001))}  # fmt: skip
     for status, body in [(status, body) for status, all_of_it in bodies.items() for body in all_of_it]:
         found, _, content = ask(app, "/classify", body)
         assert (found, list(content)) == (status, ["error"])
@@ -195,7 +195,7 @@ def test_a_body_that_is_no_fitting_picture_is_refused(app):
         *((400, "/classify", {"body": ONE, "CONTENT_LENGTH": text})
           for text in ("-1", "1_0", "5, 6", "\xb2", "9" * 50)),
         (400, "/classify", {"body": ONE, "CONTENT_LENGTH": str(len(ONE) + 1)}),
-        (413, "/classify", {"body": ONE, "CONTENT_LENGTH": "200001"}),
+        (413, "/classify", {"body": ONE, "CONTENT_LENGTH": "300001"}),
         *((403, "/", {"HTTP_HOST": host})
           for host in ("example.org:8000", "", None, "127.0.0.1.evil.org:8000", f"{OWN}.evil.org", "evil.local")),
         *((403, "/classify", {"body": ONE, "HTTP_ORIGIN": origin})
@@ -359,7 +359,7 @@ def test_it_serves_the_page_and_answers(served):
 @pytest.mark.parametrize("lines", [
     ("nonsense",), ("GET / HTTP/x",), ("GET / HTTP/1.1", "Host: another"),
     ("POST /classify HTTP/1.1", "Content-Length: 5", "Content-Length: 6"),
-    ("POST /classify HTTP/1.1", "Content-Length: 200001"),
+    ("POST /classify HTTP/1.1", "Content-Length: 300001"),
     ("POST /classify HTTP/1.1", "Transfer-Encoding: gzip, chunked"),
     ("GET / HTTP/1.1\r\nX: a\rHost: example.org",), ("GET / HTTP/1.1", "Origin: http://example.org"),
 ])  # fmt: skip
