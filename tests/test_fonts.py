@@ -151,6 +151,10 @@ def test_varied_with_families_held_out(fonts, tmp_path, run_script):
     names = {path.name for path in (*first.iterdir(), *second.iterdir())}
     assert {os.path.basename(font) for _, font, _ in lines} <= names
     assert run_script("sources.fonts", "--dataset", "c", *arguments, "--labels", 0, cwd=tmp_path).returncode == 0
+    before = (tmp_path / "c" / "fonts.txt").read_text().splitlines()
+    others = ("--labels", "A", "--fonts", second, "--per-label", 1)
+    assert run_script("sources.fonts", "--dataset", "c", *others, cwd=tmp_path).returncode == 0
+    assert set(before) <= set((tmp_path / "c" / "fonts.txt").read_text().splitlines())
     (tmp_path / "a" / "0").rename(tmp_path / "zeros")
     refused = run_script("sources.fonts", "--dataset", "a", "--labels", 0, "--hold-out", 0.5, cwd=tmp_path)
     assert "a-held-out" in refused.stderr
