@@ -79,7 +79,7 @@ function isEmpty() { return !visible().some(mark => mark.points || mark.picture)
 function changed() {
   flips.clear();
   blocks = null;
-  if (isEmpty()) { asking = false; leave(); }
+  if (isEmpty()) leave();
   repaint();
   if (!isEmpty() && $("status").textContent === EMPTY) tell("");
   ask();
@@ -138,15 +138,21 @@ function ask(wait = 0) {
 
 async function question() {
   due = false;
-  if (!models.length && !await choose()) return ask(AGAIN);
+  busy = true;
+  const again = await answered();
+  busy = false;
+  if (due || again) ask(again);
+}
+
+async function answered() {  // asks, and shows the answer; how many milliseconds to wait before asking again, if it failed
+  if (!models.length && !await choose()) return AGAIN;
   const example = isEmpty() ? $("samples").querySelector("button:not([hidden]) img") : null;
   if (isEmpty() && !example) return show(EMPTY);
   if (example) {
     tell(EMPTY);
     await example.decode();
-    if (!isEmpty()) return ask();
+    if (!isEmpty()) return;
   }
-  busy = true;
   last = performance.now();
   $("status").setAttribute("aria-busy", true);
   let text, answer, status = 0;
@@ -166,17 +172,18 @@ async function question() {
     text = GONE;
   }
   clearTimeout(waiting);
-  busy = false;
-  if (sending?.signal.aborted) return ask();
+  if (sending?.signal.aborted) {
+    due = true;
+    return;
+  }
   if (status === 404) await choose();  // it serves other models by now
   $("status").removeAttribute("aria-busy");
   if (status === 0 || status >= 500) {
     show(text);
-    return ask(AGAIN);
+    return AGAIN;
   }
   if (status === 404 && $("model").value) due = true;
   if (isEmpty() === (example !== null)) show(text ?? (example && EMPTY), answer, example);
-  if (due) ask();
 }
 
 function post(query, body) {
@@ -353,7 +360,7 @@ function choosePlace(found, keep) {
 
 function leave() {
   cell = against = playing = null;
-  pinned = false;
+  pinned = asking = false;
   look(false);
   paintSteps();
 }
@@ -562,7 +569,7 @@ function inWords(terms, value) {  // the sum, the largest terms first
   if (step === 1) return `the products add up to ${say(total)}; ${value ? "above 0, so it is kept" : "ReLU makes it 0"}`;
   if (step === 3) return `${named}${rest} make ${say(total)}; ${value ? "above 0, so it is kept" : "ReLU makes it 0"}`;
   const {sums, outputs, scaled, softmax, output_sum: sum} = inside, best = strongest();
-  const framed = `; framed: ${signed(best.product)} (map ${best.map + 1})`;
+  const framed = `; framed: the largest product, ${signed(best.product)} (map ${best.map + 1})`;
   if (against !== null) {
     return `what speaks for ${inside.labels[map]} (blue) and for ${inside.labels[against]} (red): ${named}${rest}${framed}; in all ${say(outputs[map])} against ${say(outputs[against])}`;
   }
@@ -624,8 +631,8 @@ function sayBlocks() {
   const answer = inside.labels[best()], turning = blocks.map(([label]) => label).filter(label => label !== answer);
   const most = Math.max(...blocks.map((_, block) => Math.abs(changeOf(block)))), to = turning.length ? `, to ${[...new Set(turning)].join(", ")}` : "";
   $("cell").textContent = `Each block of 2×2 pixels was inverted alone: black became white, white became black. ${turning.length || "None"} of the 256 blocks of 2×2 pixels `
-    + `would change the answer ${answer}${to}. Blue: with the block inverted, ${answer} is less probable. Red: more probable. Framed: the three that matter most, `
-    + `by ${percent(most)} at most. Click a block to invert it. A dot: it is inverted.`;
+    + `would change the answer ${answer}${to}. Blue: with the block inverted, ${answer} is less probable. Red: more probable. Framed: the three strongest; `
+    + `the first changes the probability by ${percent(most)}. Click a block to invert it. A dot: it is inverted.`;
 }
 
 // Choosing a place: with the pointer, with a finger, with the keyboard

@@ -331,6 +331,27 @@ def test_it_answers_while_one_draws_ten_times_a_second_at_most_and_never_says_em
     )
 
 
+def test_one_question_at_a_time_also_before_the_models_are_known(page, monkeypatch):
+    go_on, inside, most, choices, classify = threading.Event(), [], [], demo.choices, demo.classify
+
+    def noting(data, path, query):
+        if "blocks" in query:  # what each block would change is asked beside the next question
+            return classify(data, path, query)
+        inside.append(None)
+        most.append(len(inside))
+        time.sleep(0.3)
+        inside.pop()
+        return classify(data, path, query)
+
+    monkeypatch.setattr(demo, "choices", lambda models: go_on.wait(10) and choices(models))
+    monkeypatch.setattr(demo, "classify", noting)
+    page.browser.refresh()
+    page.draw(ZERO, duration=60)
+    go_on.set()
+    page.best("0")
+    assert max(most) == 1
+
+
 def test_a_question_on_its_way_is_seen(page, monkeypatch):
     go_on, classify = threading.Event(), demo.classify
     monkeypatch.setattr(demo, "classify", lambda *arguments: go_on.wait(10) and classify(*arguments))

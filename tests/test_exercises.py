@@ -34,7 +34,7 @@ def blocks(exercise):
 def answer(exercise):
     """What an exercise's answer shows as printed: the texts in backticks that are neither an option nor a file."""
     text = re.search(r"<details><summary>Answer</summary>\n(.*?)</details>", exercise, re.DOTALL)[1]
-    return [shown for shown in re.findall(r"`([^`]+)`", text) if not re.search(r"^--|\.md$", shown)]
+    return [shown for shown in re.findall(r"`([^`]+)`", " ".join(text.split())) if not re.search(r"^--|\.md$", shown)]
 
 
 def typed(is_python, lines, folder):
