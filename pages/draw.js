@@ -302,7 +302,7 @@ const STEPS = [  // `saw`: how many pixels of the picture a value depends on; `s
   {name: "pixels", title: "Picture", size: 32, saw: 1, stride: 1, what: "32×32 pixels: ink is 0, paper is 255.",
     more: "Each number is the largest of red, green and blue. A drawing is cut to its ink and made 24 pixels high or wide."},
   {name: "maps_1", title: "Convolution 1", size: 28, saw: 5, stride: 1, what: "Bright: a small pattern fits here.",
-    more: "Where a pattern is blue it wants paper, where it is red it wants ink: paper is 255, ink is 0. A pattern, or kernel, of 5×5 numbers slides over the picture. Each pixel is multiplied by the number of the pattern that lies on it, and all are added up. ReLU makes negative sums 0."},
+    more: "Where a pattern is blue it wants paper, where it is red it wants ink: paper is 255, ink is 0. A pattern, or kernel, of 5×5 numbers slides over the picture. Each pixel is multiplied by the number of the pattern that lies on it, and all are added up. ReLU makes negative sums 0. The paper's network has 6 patterns here and 6 in convolution 2, a larger one has more."},
   {name: "pooled_1", title: "Max pooling 1", size: 14, saw: 6, stride: 2, what: "The best of each 2×2 places.",
     more: "So it does not matter much whether a stroke stands a pixel further to the left."},
   {name: "maps_2", title: "Convolution 2", size: 10, saw: 14, stride: 2, what: "Bright: a larger pattern fits here.",
@@ -399,14 +399,21 @@ function strongest() {  // the value that adds most to the answer that is chosen
   return {step: 4, map: Math.floor(best / 25), row: Math.floor(best % 25 / 5), column: best % 5, product: products[best]};
 }
 
+function isAlone(index) {  // on a phone: whether the map that was chosen, or the one that it was pooled from, is shown alone, as large as it fits
+  return pinned && inside && $("tabs").clientWidth > 0 && (cell?.step === index || [2, 4].includes(cell?.step) && cell.step - 1 === index);
+}
+
 function paintSteps() {
   STEPS.slice(0, 5).forEach((step, index) => {
-    const box = step.canvas.parentNode, count = countOf(index), [wide, high] = [box.clientWidth, box.clientHeight];
+    const box = step.canvas.parentNode, alone = isAlone(index), [wide, high] = [box.clientWidth, box.clientHeight];
+    const [all, ...limits] = shownValues(index), area = step.size ** 2, count = alone ? 1 : countOf(index);
+    step.first = alone ? cell.map : 0;  // the map at the left above
+    step.canvas.classList.toggle("alone", alone);
     if (wide < 10) return;
     let across = 1;  // as few maps side by side as the height allows
     while (across < count && Math.ceil(count / across) * wide / across > Math.max(high, wide / count)) across++;
     step.across = across;
-    step.scale = paintMaps(step.canvas, shownValues(index)[0], step.size, across, ...shownValues(index).slice(1));
+    step.scale = paintMaps(step.canvas, all.subarray(step.first * area, (step.first + count) * area), step.size, across, ...limits);
   });
   if (inside && asking && blocks) paintBlocks();
   frameDrawing();
@@ -459,8 +466,8 @@ function outline(context, x, y, width, height, unit) {  // a frame of 3 CSS pixe
 function pitch(step) { return step.size > 1 ? step.size + 1 : 1; }  // cells from one map to the next
 
 function corner(step, map, row, column) {  // where a cell begins in its canvas
-  return [map % step.across * pitch(step) + column, Math.floor(map / step.across) * pitch(step) + row]
-    .map(at => at * step.scale);
+  const at = map - step.first;
+  return [at % step.across * pitch(step) + column, Math.floor(at / step.across) * pitch(step) + row].map(cells => cells * step.scale);
 }
 
 function frame(step, map, row, column, side) {
@@ -639,8 +646,8 @@ function sayBlocks() {
 
 function pick(index, x, y, keep = false) {  // the cell at a place of a canvas, as shares of its sides
   const step = STEPS[index], side = pitch(step) * step.scale;
-  const [across, down] = [Math.max(0, x) * step.canvas.width, Math.max(0, y) * step.canvas.height];
-  const map = Math.floor(down / side) * step.across + Math.min(step.across - 1, Math.floor(across / side));
+  const {width, height} = step.canvas, across = Math.min(width - 1, Math.max(0, x) * width), down = Math.min(height - 1, Math.max(0, y) * height);
+  const map = step.first + Math.floor(down / side) * step.across + Math.min(step.across - 1, Math.floor(across / side));
   const [row, column] = [down, across].map(at => Math.min(step.size - 1, Math.floor(at % side / step.scale)));
   if (!inside || map >= countOf(index)) return;
   if (index === 0 && asking && blocks && keep) {
@@ -672,7 +679,7 @@ function makeSteps() {
     $("steps").append(step.box);
     const button = make("button", {type: "button", textContent: ["picture", "conv. 1", "pool 1", "conv. 2", "pool 2", "answer"][index]});
     on(button, "click", () => {
-      if (cell?.step !== index) [cell, pinned] = [null, false];
+      [cell, pinned] = [null, false];
       look(true);
       tab(index);
     });
@@ -686,7 +693,10 @@ function listen(step, index) {
     const box = step.canvas.getBoundingClientRect();
     return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
   };
-  on(step.canvas, "pointermove", event => { if (!pinned && event.pointerType === "mouse") pick(index, ...shares(event)); });
+  on(step.canvas, "pointermove", event => {
+    if (!pinned && event.pointerType === "mouse") pick(index, ...shares(event));
+    else if (event.buttons && step.canvas.classList.contains("alone")) pick(index, ...shares(event), true);  // a finger that slides over it
+  });
   on(step.canvas, "pointerleave", () => { if (!pinned && cell) { cell = null; paintSteps(); } });
   on(step.canvas, "click", event => pick(index, ...shares(event), true));
   on(step.canvas, "keydown", event => {

@@ -552,6 +552,30 @@ def test_on_a_phone_a_swipe_chooses_nothing_and_a_tap_at_the_edge_is_no_mistake(
     assert page.element("square").size["width"] > 300
 
 
+def test_on_a_phone_the_map_that_was_chosen_is_shown_alone_and_a_finger_slides_over_it(page):
+    page.resize(375, 667, touch=True)
+    page.drawn(ZERO, "0", "touch")
+    for step, alone in ((1, [1]), (2, [1, 2]), (3, [3]), (4, [3, 4])):
+        page.choose_place(step, 4, 1, 1)
+        shown = page.run("return STEPS.slice(0, 5).map(({canvas}, i) => canvas.classList.contains('alone') ? i : -1)")
+        assert [index for index in shown if index >= 0] == alone
+    page.choose_place(1, 4, 14, 14)
+    canvas, side = page.maps()[1], page.maps()[1].size["width"]
+    assert page.run("return STEPS[1].scale * 28 === STEPS[1].canvas.width")  # one map alone
+    for across, down in ((-side // 4, side // 4), (-side, side // 3)):  # the second one ends outside
+        actions = page.pointer("touch", 100)
+        actions.pointer_action.move_to(canvas, 0, 0)
+        actions.pointer_action.pointer_down()
+        actions.pointer_action.move_to(canvas, across, down)
+        actions.pointer_action.pointer_up()
+        actions.perform()
+        at, row, column, kept = page.run("return [cell.map, cell.row, cell.column, pinned]")
+        assert at == 4 and kept
+        assert max(abs(row - 14 - 28 * down // side), abs(column - max(0, 14 + 28 * across // side))) <= 1
+    page.run("[...$('tools').children].find(each => each.textContent === '✕').click()")
+    assert page.run("return [cell, STEPS[1].first, STEPS[1].across > 1]") == [None, 0, True]
+
+
 @pytest.mark.parametrize(("width", "least"), [(1920, 20), (375, 16)])
 def test_numbers_are_large_enough_to_read(page, width, least):
     page.resize(width, 900)
