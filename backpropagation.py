@@ -2,9 +2,10 @@
 
 The paper's program trains the last layer alone. Its theory chapter ("Backpropagation", "The calculation for earlier
 weights") says how to go on: if we know how the loss changes when the result of a step changes, the chain rule tells how
-the loss changes when the inputs of that step change. So each step of cnn.forward() has a function here under the same
-name. It takes the gradient of the step's result and returns the gradient of its input. gradients() calls them in
-reverse order. The loss is -ln(probability of the right label): see oddity 7.
+the loss changes when the inputs of that step change. So the steps of cnn.forward() have functions here under the same
+names: each takes the gradient of the step's result and returns the gradient of its input. (Softmax and cross entropy
+are one, and a convolution has two: one for its kernels, one for its maps.) gradients() calls them in reverse order. The
+loss is -ln(probability of the right label): see oddity 7.
 
 >>> import backpropagation, cnn, model
 >>> read = model.read_model("models/shipped.doc")
@@ -115,7 +116,7 @@ def convolve_to_kernels(gradient, maps):
 def convolve_to_maps(gradient, kernels):
     """Return the gradient of the maps that the kernels slid over: (k, h, w), (k, m * 25) -> (m, h + 4, w + 4).
 
-    Each value was multiplied by every weight of every kernel. The sum of these is itself a convolution: of the
+    Each value was multiplied by weights of every kernel. The sum of these is itself a convolution: of the
     gradient, with a margin of four zeros, and the kernels turned by half a circle.
     """
     count, height, width = gradient.shape

@@ -65,9 +65,10 @@ def cnn(image_path, model, label=None, training=False, *, output_sum=None, rng=N
     image_path: a path or a PIL image of any size and mode, which is fitted to 32x32 in memory; or an array (32, 32) or
     (32, 32, 3) of 0 to 255. model: a list as read_model() returns it, or the listing of the paper's appendix.
     output_sum: None means the model's own. Not training, it returns the softmax (n,): a probability for each label.
-    While training, label is the one-hot vector (n,), dropout is drawn from rng (a numpy Generator; None draws a new
-    one) unless dropout is False, and Trained is returned. Raises InputError for a picture or model that cannot be used
-    and for a label of another length, OSError for a path that cannot be opened.
+    While training, label is the one-hot vector (n,), a single 1 for the right label, and Trained is returned.
+    Dropout is drawn from rng, a numpy Generator (None: from a new one); dropout=False leaves it out. Raises
+    InputError for a picture or model that cannot be used and for a label of another length, OSError for a path that
+    cannot be opened.
     """
     pixels = read_pixels(image_path)
     if not training:
@@ -150,7 +151,7 @@ def convolve(maps, kernels):
     """Slide each kernel over the maps: stride 1, no padding, no bias. (m, h, w), (k, m * 25) -> (k, h - 4, w - 4).
 
     It works in single precision. The whole numbers of the paper's kernels are exact in it.
-    Oddity 2: the kernel is not flipped first. Mathematicians call this a cross-correlation.
+    Oddity 2: the kernel is not turned by 180 degrees first, as in the convolution of mathematics.
 
     >>> values = np.pad([[40, 42, 46], [46, 50, 55], [52, 56, 58]], 1)  # the paper's example, with zeros around it
     >>> kernel = np.pad([[0, 1, 0], [0, 0, 0], [0, 0, 0]], 1)
@@ -158,7 +159,7 @@ def convolve(maps, kernels):
     [[[42.0]]]
     """
     _, height, width = maps.shape
-    products = np.asarray(kernels, np.float32) @ windows(maps)  # (k, m * 25) @ (m * 25, places)
+    products = np.asarray(kernels, np.float32) @ windows(maps)  # each kernel times each window, added up: (k, places)
     return products.reshape(-1, height - EDGE, width - EDGE)
 
 
@@ -166,7 +167,7 @@ def windows(maps):
     """Return every 5x5 window of the maps as a column: (m, h, w) -> (m * 25, (h - 4) * (w - 4)).
 
     The view has an index for each row and column of a window, and for each row and column of the places where a window
-    can lie. Both move by the same distance in memory, so one number has several places in the view.
+    can lie. Neighbouring windows share most of their numbers: the view reads a number again for each window it lies in.
     """
     maps = np.ascontiguousarray(maps, np.float32)
     (count, height, width), (to_map, to_row, to_column) = maps.shape, maps.strides
@@ -224,9 +225,10 @@ def absolute(sums):
 
 
 def scale_outputs(outputs, output_sum):
-    """Scale n outputs so that they add up to output_sum, if they add up to more than 100.
+    """Scale n outputs so that they add up to output_sum, if they add up to more than 100, whatever output_sum is.
 
-    Oddity 6: the outputs are millions because the pixels are not scaled. After scaling, only their proportions matter.
+    Oddity 6: the paper's outputs are millions, because its pixels are not scaled; the softmax of such numbers is
+    exactly 0 and 1. After scaling, only their proportions matter.
     """
     total = sum(outputs)
     if total <= THRESHOLD:

@@ -42,8 +42,8 @@ def parse_options(words=None):
 
     With --resume, the training's own settings are the defaults.
     """
-    parser = Parser("Train the network, by default exactly as the paper did. Each option that takes no value, except "
-                    "--resume, does something that the paper did not.")  # fmt: skip
+    parser = Parser("Train the network, by default with the paper's method and settings. Each option that takes no "
+                    "value, except --resume, does something that the paper did not.")  # fmt: skip
     parser.argument_default = argparse.SUPPRESS  # an option that is not given does not appear
     for field in dataclasses.fields(Settings):
         option, how = f"--{field.name.replace('_', '-')}", field.metadata["how"]

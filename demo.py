@@ -404,7 +404,7 @@ def addresses(host, port):
 def main():
     parser = Parser("Serve two pages: one to draw on and see what the network makes of it, one to watch a training.")
     add = parser.add_argument
-    add("--model", default=MODEL, metavar="FILE", help="the model to ask (default: model.doc)")
+    add("--model", default=MODEL, metavar="FILE", help="your own model, beside those of models/ (default: model.doc)")
     add("--metadata", default=METADATA, metavar="FILE", help="the log to follow (default: metadata.doc)")
     add("--host", default="127.0.0.1", metavar="H", help="the address to serve (default: 127.0.0.1, for this machine "
         "alone; 0.0.0.0: for its network)")  # fmt: skip

@@ -20,10 +20,10 @@ from support.files import InputError, write_whole
 
 KERNEL = 5  # pixels, a kernel's side
 LAST_MAP = ((SIZE - KERNEL + 1) // 2 - KERNEL + 1) // 2  # 5 values, the side of a map after max pooling 2
-OUTPUT_SUM = 100  # of a model that names none: the paper's text; its published figures fit 10 (docs/reproduction.md)
+OUTPUT_SUM = 100  # of a model that names none: the paper's text; its published weights fit 10 (docs/reproduction.md)
 LARGEST_SUM = 1_000_000
 LARGEST = 1e15  # a trained number never comes near it; below it, no sum in the network overflows
-KERNEL_LENGTH = 1.4  # the root of the sum of squares of a kernel when training begins; in layer 1 divided by 255
+KERNEL_LENGTH = 1.4  # if all layers are trained: at the start the root of a kernel's sum of squares; layer 1: / 255
 START_SUM = 30  # when all layers are trained, an output's weights begin by adding up to half of this, on average
 
 # The paper's kernels, set by hand and never trained. One line is a kernel of 5x5, row by row.
@@ -99,7 +99,7 @@ def inputs_of(kernels_2):
 def start_model(labels, rng, output_sum=OUTPUT_SUM, train_kernels=False, kernels=None):
     """Return the model before training: the hand-set kernels, and weights drawn uniformly from [0, 1).
 
-    With train_kernels, all numbers are of single precision, every kernel is brought to one length, and the weights
+    With train_kernels, all numbers are of single precision, the kernels of a layer get one length, and the weights
     begin smaller, so that all layers learn at the same pace. kernels: a pair, so many that begin at random.
     """
     kernels_1, kernels_2 = hand_set_kernels()

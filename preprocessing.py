@@ -31,7 +31,7 @@ STEP = SIZE // 4  # pixels from one point of the grid to the next
 GRID = np.stack(np.meshgrid(*[range(0, SIZE + 1, STEP)] * 2), axis=2)  # (5, 5, 2): x and y of each point
 SQUARES = [5 * row + column for row in range(4) for column in range(4)]  # the number of the first corner of each
 FAINT = 160  # ink is darker than this, and paper is lighter
-PHOTO = 2048  # pixels; a picture with a longer side than this is read at a fraction of its size
+PHOTO = 2048  # pixels; a picture with such a side, or a longer one, is read at a fraction of its size
 
 
 def fit(image, trim=False):

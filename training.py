@@ -7,7 +7,7 @@ and AllLabels are the labels [1, 0] and [0, 1]; load_pictures() makes both.
     outputData = cnn(picture, model, label, training)         result = cnn.cnn(picture, model, label, training=True)
     derivative = (softmaxScore - labelScore) * inputScore     update(): error * flattened
     weight = weight - alpha * derivative                      update(): weights -= alpha * error * flattened
-    a line for metadata.doc, then model.doc                   run.note(...), and once a second run.write()
+    model.doc, then a line for metadata.doc                   run.note(...), and once a second run.write()
 
 >>> import training
 >>> training.train(0.000000005, 10000, "model.doc", "metadata.doc")  # in a Python shell, from the project's folder
@@ -37,11 +37,11 @@ WRITE_EVERY = 0.8  # seconds between two writings of model.doc and metadata.doc
 def train(alpha, generations, model_file, metadata_file, *, resume=False, screen=None, **options):
     """Train on one random picture in each generation, write the files about once a second, and return the model.
 
-    resume: continue the training of metadata_file, up to `generations`; its other options must be the same as before.
-    Otherwise a new training begins, and the files of the last one are kept as .bak. screen: shows how the training
-    goes, as controller.Screen does; by default nothing is shown. Ctrl-C ends the training after a generation: the files
-    are written, then KeyboardInterrupt is raised. Raises InputError, before any file is touched, for an option or a
-    picture that cannot be used.
+    resume: continue the training of metadata_file, up to `generations`; its other options must be the same as before,
+    and with alpha_decay or average `generations`, too. Otherwise a new training begins, and the files of the last
+    one are kept as .bak. screen: shows how the training goes, as controller.Screen does; by default nothing is
+    shown. Ctrl-C ends the training after a generation: the files are written, then KeyboardInterrupt is raised.
+    Raises InputError, before any file is touched, for an option or a picture that cannot be used.
     """
     settings, screen = Settings(alpha, generations, **options), screen or Silent()
     pictures = load_pictures(settings.dataset, settings.labels, screen)
@@ -54,7 +54,7 @@ def train(alpha, generations, model_file, metadata_file, *, resume=False, screen
             if settings.jitter or settings.bend:
                 picture = distorted(picture, rng, settings.jitter, settings.bend)
             rate = settings.rate(generation)
-            if settings.train_kernels:  # not in the paper, whose way is the other one
+            if settings.train_kernels:  # not in the paper; its way is under else
                 steps = cnn.forward(picture, model, rng=rng if settings.dropout else None)
                 result = cnn.trained(steps, label)
                 update_all_layers(model, rate, gradients(steps, model, label))
@@ -113,7 +113,7 @@ def load_pictures(dataset, labels, screen):
 
 ALPHA = 0.000000005  # the paper's learning rate
 KERNELS_ALPHA = 0.003  # the same when all layers are trained; the paper's is too small for that
-PIXEL_SCALE = 1 / 255**2  # kernels 1 take alpha times this, because pixels go to 255 and not to 1
+PIXEL_SCALE = 1 / 255**2  # for kernels 1: with pixels up to 255 they are 255 times smaller, their derivatives larger
 RANDOM_ALPHA = 0.007  # the same when the kernels begin at random (docs/beyond.md)
 MOST_KERNELS = 100  # in a layer; with 100 and 100 a generation takes about 15 ms
 
@@ -162,11 +162,11 @@ class Settings:
         "dataset", "pictures, DIR/<label>/img<class>-<number>.png (default: dataset)",
         bool, "a folder", metavar="DIR")
     output_sum: float = option(
-        OUTPUT_SUM, "outputs over 100 are scaled to this sum (default: 100, the paper's text; its published figures "
-        "fit 10)", lambda value: isinstance(value, Real) and 0 < value <= LARGEST_SUM,
+        OUTPUT_SUM, "outputs that add up to more than 100 are scaled to this sum (default: 100, the paper's text; "
+        "its published weights fit 10)", lambda value: isinstance(value, Real) and 0 < value <= LARGEST_SUM,
         f"a number above 0, at most {LARGEST_SUM:,}", type=float, metavar="S")
     seed: int = option(
-        None, "the same seed gives the same files (default: a new one, printed)",
+        None, "the same seed gives the same files, but for the time in the log (default: a new one)",
         whole(0), "a whole number, 0 or more", type=int, metavar="N")
     alpha_decay: bool = option(False, "let alpha fall linearly to 0")
     average: bool = option(False, "keep the mean of the weights over the last half of the generations")
@@ -199,7 +199,7 @@ class Settings:
         return self.alpha * (1 - (generation - 1) / self.generations) if self.alpha_decay else self.alpha
 
     def kept(self):
-        """Return the options, and the constants of the code, that a resumed training must not change."""
+        """Return the options and the constants of the code, which a resumed training compares with its own."""
         rates = {"dropout_rates": [cnn.DROPOUT_1, cnn.DROPOUT_2]}
         return {**vars(self), **rates, "limits_of_jitter": list(JITTER), "bending": list(BEND)}
 
@@ -211,5 +211,7 @@ def plain(value):
     return list(value) if isinstance(value, tuple) else os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-OPTIONS = [f"{field.name}={field.default!r}: {field.metadata['help']}" for field in dataclasses.fields(Settings)[2:]]
-train.__doc__ += "\n    The other options, with their defaults:\n    " + "\n    ".join(OPTIONS)
+train.__doc__ += "\n    The other options, with their defaults, or with what changes a default of True or False:"
+for field in dataclasses.fields(Settings)[2:]:
+    shown = not field.default if isinstance(field.default, bool) else field.default
+    train.__doc__ += f"\n    {field.name}={shown!r}: {field.metadata['help']}"

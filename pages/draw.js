@@ -14,7 +14,7 @@ let pointer = null;  // the pointer that draws it; others are passed over
 let pen = [SIDE / 2, SIDE / 2];  // where the arrow keys have moved the pen
 let models = [];  // to choose from, [{name, title, labels}, ...]
 let framed = null;  // two corners of the part of a picture that is being framed
-let everyLabel = false;  // whether the bars of more than ten labels are all shown, or the best five
+let everyLabel = false;  // whether the bars of more than ten labels are all shown, or the best ten
 let weights = {};  // the kernels and weights of the model that answered last; the server sends them when they change
 let flips = new Set();  // the blocks of 2x2 pixels that are inverted, by a click on the picture
 let place = null;  // how a drawing stands in the picture that is sent: [scale, left, top]
@@ -194,7 +194,7 @@ async function askBlocks({model, flip}, body) {  // what each block of 2x2 pixel
   const signal = sending.signal;
   const found = await post({model, flip, blocks: 1}, body).then(reply => reply.json()).catch(() => null);
   if (signal !== sending.signal || signal.aborted || due) return;
-  blocks = found?.blocks ?? null;
+  blocks = found?.blocks ? Object.assign(found.blocks, {of: inside}) : null;
   paintSteps();
 }
 
@@ -226,7 +226,8 @@ function describe() {  // what the chosen model knows
   models.forEach(({name, title, labels}, i) => {
     $("model").options[i].textContent = title.startsWith(name) ? `${title}: ${runs(labels).join(" ")}` : title;
   });
-  $("task").textContent = labels.length > 10 ? "Draw a letter or a digit" : labels.length === 10 ? "Draw a digit" : "Draw a character";
+  const digits = labels.filter(label => /^\d$/.test(label)).length;
+  $("task").textContent = digits === labels.length ? "Draw a digit" : digits ? "Draw a letter or a digit" : "Draw a character";
   $("knows").textContent = labels.length ? `It knows ${known} and must answer with one of them, whatever you draw.`
     : "No model: train one with python3 controller.py";
   for (const button of $("samples").children) button.hidden = !labels.includes(button.dataset.label);
@@ -355,12 +356,26 @@ function choosePlace(found, keep) {
     pinned = true;
     look(true);
     tab(cell.step);
+    $("bars").querySelector("[aria-pressed=true]")?.scrollIntoView({block: "nearest"});
   } else paintSteps();
 }
 
-function leave() {
+function letGo() {
+  const from = cell && (STEPS[cell.step].canvas ?? $("bars").querySelector("[aria-pressed=true]"));
+  if ($("tools").contains(document.activeElement)) from?.focus();  // its button goes
   cell = against = playing = null;
-  pinned = asking = false;
+  pinned = false;
+}
+
+function showAll(index) {  // on a phone: a step with all its maps
+  letGo();
+  look(true);
+  tab(index);
+}
+
+function leave() {
+  letGo();
+  asking = false;
   look(false);
   paintSteps();
 }
@@ -404,6 +419,8 @@ function isAlone(index) {  // on a phone: whether the map that was chosen, or th
 }
 
 function paintSteps() {
+  $("draw").classList.toggle("asking", asking);  // these first, since they change sizes
+  $("sheet").classList.toggle("kept", pinned);
   STEPS.slice(0, 5).forEach((step, index) => {
     const box = step.canvas.parentNode, alone = isAlone(index), [wide, high] = [box.clientWidth, box.clientHeight];
     const [all, ...limits] = shownValues(index), area = step.size ** 2, count = alone ? 1 : countOf(index);
@@ -417,12 +434,12 @@ function paintSteps() {
   });
   if (inside && asking && blocks) paintBlocks();
   frameDrawing();
-  $("draw").classList.toggle("asking", asking);
-  $("sheet").classList.toggle("kept", pinned);
   for (const button of $("bars").querySelectorAll("button")) {
     button.setAttribute("aria-pressed", pinned && cell?.step === 5 && inside?.labels[cell.map] === button.dataset.label);
   }
-  if (cell && inside) {
+  const turning = asking && blocks && cell?.step === 0;
+  if (turning) frame(STEPS[0], 0, cell.row & ~1, cell.column & ~1, 2);  // the block of 2x2 pixels that Enter inverts
+  if (cell && inside && !turning) {
     if (cell.step < 5) frame(STEPS[cell.step], cell.map, cell.row, cell.column, 1);
     if (cell.step < 5) sources(cell).forEach(source => frame(STEPS[cell.step - 1], ...source));
     if (cell.step === 5) {
@@ -436,7 +453,8 @@ function paintSteps() {
     $("work").replaceChildren();
     $("cell").textContent = "";
     showTools([...(inside && blocks ? [toggle("What would change the answer?", asking, () => { asking = !asking; look(asking); tab(asking ? 0 : 5); })] : []),
-      ...(flips.size ? [toggle("Invert them back", false, () => { flips.clear(); ask(); })] : [])]);
+      ...(flips.size ? [toggle("Invert them back", false, () => { flips.clear(); ask(); })] : []),
+      ...($("tabs").clientWidth && $("draw").classList.contains("looking") ? [toggle("Draw", false, leave)] : [])]);
     if (asking && blocks) sayBlocks();
   }
 }
@@ -538,13 +556,13 @@ function explain() {
       Math.max(...terms.flatMap(({products}) => products.map(Math.abs)))].map(limit => limit || 1);
     board = shown.map((term, i) => group(cell, term, i < 3 || numbersShown, most, limits));
     if (shown.length < terms.length) board.push(make("p", {textContent: `The other ${terms.length - shown.length} together: ${signed(rest)}`}));
-    if (terms.length > SHOWN) tools.push(toggle(everyGroup ? "The largest six" : `Show all ${terms.length}`, everyGroup, () => { everyGroup = !everyGroup; explain(); }));
+    if (terms.length > SHOWN) tools.push(toggle(everyGroup ? "The largest six" : `All ${terms.length}`, everyGroup, () => { everyGroup = !everyGroup; explain(); }));
     tools.push(toggle("Numbers", numbersShown, () => { numbersShown = !numbersShown; explain(); }));
     if (step < 5) tools.push(toggle(playing ? "Pause" : "Slide it", Boolean(playing), play));
     else tools.push(compareWith(map));
     text = inWords(terms, value);
   }
-  if (pinned) tools.push(Object.assign(toggle("✕", false, leave), {className: "go", ariaLabel: "Let go", title: "Let go"}));
+  if (pinned) tools.push(Object.assign(toggle("✕", false, () => showAll(step)), {className: "go", ariaLabel: "Let go", title: "Let go"}));
   const said = `${title}${at && `, ${at}`}${step === 5 ? ` ${inside.labels[map]}` : ""}: ${text}`;
   $("cell").ariaLive = playing ? "off" : "polite";
   if ($("cell").textContent !== said) $("cell").textContent = said;
@@ -560,7 +578,7 @@ function showTools(tools) {  // the one that has the focus keeps it
   $("tools").children[focused]?.focus();
 }
 
-function signed(number) { return `${number < 0 ? "−" : "+"} ${say(Math.abs(number))}`; }
+function signed(number) { return `${number < 0 ? "−" : "+"}\u00a0${say(Math.abs(number))}`; }
 
 function group({step}, {from, window, kernel, products, sum}, withSum, most, [light, strong, large]) {
   const bar = make("i", {className: sum < 0 ? "below" : "plus"}), source = step === 1 ? "5×5 pixels" : `map ${from}`;
@@ -576,7 +594,7 @@ function inWords(terms, value) {  // the sum, the largest terms first
   if (step === 1) return `the products add up to ${say(total)}; ${value ? "above 0, so it is kept" : "ReLU makes it 0"}`;
   if (step === 3) return `${named}${rest} make ${say(total)}; ${value ? "above 0, so it is kept" : "ReLU makes it 0"}`;
   const {sums, outputs, scaled, softmax, output_sum: sum} = inside, best = strongest();
-  const framed = `; framed: the largest product, ${signed(best.product)} (map ${best.map + 1})`;
+  const framed = `; framed: the strongest single value, ${signed(best.product)} (map ${best.map + 1})`;
   if (against !== null) {
     return `what speaks for ${inside.labels[map]} (blue) and for ${inside.labels[against]} (red): ${named}${rest}${framed}; in all ${say(outputs[map])} against ${say(outputs[against])}`;
   }
@@ -587,7 +605,7 @@ function inWords(terms, value) {  // the sum, the largest terms first
 }
 
 function compareWith(map) {  // a choice of another output: why this and not that?
-  const select = make("select", {}, make("option", {value: "", textContent: "compare with…"}),
+  const select = make("select", {}, make("option", {value: "", textContent: "why not…"}),
     ...inside.labels.flatMap((label, i) => i === map ? [] : [make("option", {value: i, textContent: `why not ${label}?`})]));
   select.value = against ?? "";
   select.setAttribute("aria-label", "Compare with another label");
@@ -618,8 +636,9 @@ function slide() {  // one place further; for those who asked for reduced motion
 
 // What would change the answer: real inversions of blocks of 2x2 pixels
 
-function changeOf(block) { return inside.softmax[best()] - blocks[block][2]; }  // above 0: it speaks for the answer
-function best() { return inside.softmax.indexOf(Math.max(...inside.softmax)); }
+// `blocks.of` is the answer that they were compared with: where one was inverted, it is older than `inside` for a moment
+function changeOf(block) { return blocks.of.softmax[best()] - blocks[block][2]; }  // above 0: it speaks for the answer
+function best() { return blocks.of.softmax.indexOf(Math.max(...blocks.of.softmax)); }
 
 function paintBlocks() {  // blue over a block whose inversion would make the answer less probable, red: more probable
   const {canvas, scale} = STEPS[0], context = canvas.getContext("2d"), side = 2 * scale;
@@ -635,11 +654,11 @@ function paintBlocks() {  // blue over a block whose inversion would make the an
 }
 
 function sayBlocks() {
-  const answer = inside.labels[best()], turning = blocks.map(([label]) => label).filter(label => label !== answer);
+  const answer = blocks.of.labels[best()], turning = blocks.map(([label]) => label).filter(label => label !== answer);
   const most = Math.max(...blocks.map((_, block) => Math.abs(changeOf(block)))), to = turning.length ? `, to ${[...new Set(turning)].join(", ")}` : "";
   $("cell").textContent = `Each block of 2×2 pixels was inverted alone: black became white, white became black. ${turning.length || "None"} of the 256 blocks of 2×2 pixels `
     + `would change the answer ${answer}${to}. Blue: with the block inverted, ${answer} is less probable. Red: more probable. Framed: the three strongest; `
-    + `the first changes the probability by ${percent(most)}. Click a block to invert it. A dot: it is inverted.`;
+    + `the strongest changes the probability by ${percent(most)}. Click a block to invert it. A dot: it is inverted.`;
 }
 
 // Choosing a place: with the pointer, with a finger, with the keyboard
@@ -678,11 +697,7 @@ function makeSteps() {
     } else step.box.append(make("ol", {id: "bars", ariaLabel: "Probabilities"}), make("button", {id: "all", type: "button", hidden: true}));
     $("steps").append(step.box);
     const button = make("button", {type: "button", textContent: ["picture", "conv. 1", "pool 1", "conv. 2", "pool 2", "answer"][index]});
-    on(button, "click", () => {
-      [cell, pinned] = [null, false];
-      look(true);
-      tab(index);
-    });
+    on(button, "click", () => showAll(index));
     $("tabs").append(button);
   });
   tab(5);
@@ -770,7 +785,11 @@ on(document, "keydown", event => {
   event.preventDefault();
   undo();
 });
-on($("part"), "click", () => { $("part").ariaPressed = !framing(); });
+on($("part"), "click", () => {
+  $("part").ariaPressed = !framing();
+  $("cut-how").textContent = framing() ? "Now draw a frame on the picture." : "It kept this:";
+  square.scrollIntoView({block: "nearest"});
+});
 on($("all"), "click", () => { everyLabel = !everyLabel; ask(); });
 on($("undo"), "click", undo);
 on($("clear"), "click", clear);

@@ -25,7 +25,7 @@ async function look() {
     show(found);
     await question();
     pause = pauseAfter(begun);
-    $("busy").textContent = found && pause > 2 * EVERY ? `The server is busy. This page asks every ${Math.ceil(pause / 1000)} seconds.` : "";
+    $("busy").textContent = found && pause > 2 * EVERY ? `Busy: this page asks every ${Math.ceil(pause / 1000)} seconds.` : "";
   }
   setTimeout(look, pause);
 }

@@ -371,6 +371,20 @@ def test_nothing_moves_when_the_answer_comes(page):
     assert page.places() == before
 
 
+@pytest.mark.parametrize("width", [1000, 1200, 1920])
+def test_nothing_moves_when_a_model_with_a_long_name_arrives(page, monkeypatch, width):
+    go_on, long = threading.Event(), {"name": "x" * 90, "title": "x" * 90, "labels": list("01ab")}
+    monkeypatch.setattr(demo, "choices", lambda models: go_on.wait(10) and {"models": [long], "samples": []})
+    page.resize(width, 700)
+    page.browser.refresh()
+    script = "return ['square', 'steps', 'model'].map(each => $(each).getBoundingClientRect().y)"
+    before = page.run(script)
+    go_on.set()
+    wait(lambda: page.element("task").text == "Draw a letter or a digit")
+    assert page.run(script) == before
+    page.run("$('model').replaceChildren()")  # what it asks of this model would be refused
+
+
 # Look inside
 
 
@@ -469,11 +483,19 @@ def test_a_click_or_a_key_inverts_a_block_and_the_answer_follows(page, questions
     page.run("pick(0, (arguments[0] % 16 + 0.5) / 16, (Math.floor(arguments[0] / 16) + 0.5) / 16, true)", block)
     wait(lambda: page.run("return inside.softmax[1]") != before)
     assert page.run("return inside.softmax[1]") == pytest.approx(promised, rel=1e-5)
+    texts = page.run("""const [now, before] = [inside, $('cell').textContent];
+        inside = {...now, softmax: now.softmax.map(share => 1 - share)};  // a new answer comes before its blocks
+        paintSteps();
+        inside = now;
+        return [before, $('cell').textContent]""")
+    assert texts[0] == texts[1]
     page.run("[...$('tools').children].find(each => each.textContent === 'Invert them back').click()")
     wait(lambda: page.run("return inside.softmax[1]") == before)
     page.run("arguments[0].focus()", page.maps()[0])
     page.press(Keys.ENTER, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ENTER)
     assert page.run("return [...flips]") == [25]
+    wait(lambda: page.run("return $('tools').textContent.includes('Invert them back')"))
+    assert "would change the answer" in page.element("cell").text
 
 
 def test_the_kernel_slides_and_fills_the_map_and_stays_where_motion_is_reduced(page):
@@ -513,6 +535,10 @@ def test_the_keyboard_reaches_every_value_and_tab_moves_no_kept_one(page):
     assert page.run("return cell") == kept
     page.press(Keys.ESCAPE)
     assert page.run("return cell") is None and page.element("cell").text == ""
+    page.browser.find_elements("css selector", "#bars button")[1].click()
+    page.run("$('tools').querySelector('select').focus()")
+    page.press(Keys.ESCAPE)
+    assert page.run("return document.activeElement.dataset.label") == "1"  # not lost with the choice
 
 
 def test_a_click_keeps_a_value_and_hovering_shows_others_only_before(page):
@@ -574,6 +600,8 @@ def test_on_a_phone_the_map_that_was_chosen_is_shown_alone_and_a_finger_slides_o
         assert max(abs(row - 14 - 28 * down // side), abs(column - max(0, 14 + 28 * across // side))) <= 1
     page.run("[...$('tools').children].find(each => each.textContent === '✕').click()")
     assert page.run("return [cell, STEPS[1].first, STEPS[1].across > 1]") == [None, 0, True]
+    page.run("[...$('tools').children].find(each => each.textContent === 'Draw').click()")
+    assert page.element("square").size["width"] > 300
 
 
 @pytest.mark.parametrize(("width", "least"), [(1920, 20), (375, 16)])

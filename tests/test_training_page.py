@@ -207,7 +207,7 @@ def test_a_busy_server_is_asked_less_often_and_the_page_says_so(page, trained, m
 
     progress = demo.progress
     monkeypatch.setattr(demo, "progress", lambda *arguments: time.sleep(1) or progress(*arguments))
-    wait(lambda: "The server is busy. This page asks every " in page.element("busy").text)
+    wait(lambda: "Busy: this page asks every " in page.element("busy").text)
 
 
 @pytest.mark.parametrize("dark", [False, True])
