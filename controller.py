@@ -81,7 +81,6 @@ class Screen(Silent):
         self.generations, self.line = generations, line
         self.first = self.generation = None  # the generations at which this run began and at which it is
         self.recent = []
-        self.started = time.monotonic()
 
     def say(self, text):
         """Print a sentence on a line of its own."""

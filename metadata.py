@@ -115,8 +115,6 @@ def read_metadata(path):
                     raise InputError(f"{path}, line {number}: expected {expected}, found {found!r}") from None
             if len(rows) == BLOCK:
                 blocks, rows = [*blocks, array_of(rows)], []
-    if not blocks and not rows and os.path.getsize(path) == 0:
-        raise InputError(f"{path}: the file is empty, expected a log")
     return np.concatenate([*blocks, array_of(rows)])
 
 

@@ -56,9 +56,7 @@ def fit_ink(ink):
 
 def centred(image, scale):
     """Return an image, made larger or smaller by a factor, in the middle of a white page of 32x32 RGB."""
-    if scale != 1:
-        size = [max(1, round(side * scale)) for side in image.size]
-        image = image.resize(size, Image.LANCZOS)
+    image = image.resize([max(1, round(side * scale)) for side in image.size], Image.LANCZOS)
     page = Image.new("RGB", (SIZE, SIZE), "white")
     page.paste(image, ((SIZE - image.width) // 2, (SIZE - image.height) // 2))
     return page

@@ -357,25 +357,22 @@ def write_drawings(dataset, drawings):
             numbers[drawing.label] += 1
             put_picture(drawing.picture, picture_path(dataset, drawing.label, numbers[drawing.label]))
             show(f"{done:,} of {len(drawings):,} pictures written")
-    path, before = os.path.join(dataset, LIST), ""
+    lines = lines_of(sorted({drawing.path for drawing in drawings}))
+    path = os.path.join(dataset, LIST)
     with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8") as file:
-        before = file.read().removeprefix(LIST_HEAD)  # of other labels
-    write_whole(path, list_of(drawings, before).encode())
+        lines |= {*file} - {LIST_HEAD}  # of other labels
+    write_whole(path, (LIST_HEAD + "".join(sorted(lines))).encode())
 
 
-def list_of(drawings, before=""):
-    """Return the text of fonts.txt: the fonts of the drawings, without folders if no Debian package has them.
-
-    before: lines of the list that stay.
-    """
-    paths = sorted({drawing.path for drawing in drawings})
-    packages, lines = find_packages(paths), before.splitlines(keepends=True)
+def lines_of(paths):
+    """Return the lines of fonts.txt for some fonts, a set. A font that no Debian package has stands without folders."""
+    packages, lines = find_packages(paths), set()
     for path in paths:
         with open(path, "rb") as file:
             digest = hashlib.sha256(file.read()).hexdigest()[:8]
         name = path if path in packages else os.path.basename(path)
-        lines.append(f"{packages.get(path, '-')}\t{name}\t{digest}\n")
-    return LIST_HEAD + "".join(sorted(set(lines)))
+        lines.add(f"{packages.get(path, '-')}\t{name}\t{digest}\n")
+    return lines
 
 
 def find_packages(paths):
