@@ -26,38 +26,39 @@ function visible() {  // the marks since the last picture or clearing, and the s
   return all.slice(Math.max(0, all.findLastIndex(mark => !mark.points)));
 }
 
-function fill(context) {
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.fillStyle = "white";
-  context.fillRect(0, 0, context.canvas.width, context.canvas.height);
-}
-
 function area(picture) {  // where a picture stands in the square: as large as fits
   const scale = SIDE / Math.max(picture.width, picture.height);
   const [width, height] = [picture.width * scale, picture.height * scale];
   return [(SIDE - width) / 2, (SIDE - height) / 2, width, height];
 }
 
-function repaint() {  // the square, as things are
-  fill(ink);
+function paintSquare() {  // the marks, and a frame: of a part of a picture, or of what a place in the steps saw of the drawing
+  onWhite(square);
   for (const {picture, points} of visible()) {
     if (picture) {  // the pixels of a small one stay as they are
       Object.assign(ink, {imageSmoothingEnabled: picture.width > SIDE, imageSmoothingQuality: "high"});
       ink.drawImage(picture, ...area(picture));
     } else if (points) trace(ink, points, PEN);
   }
-  if (framed && visible()[0]?.picture) {
+  const unit = SIDE / Math.max(1, square.clientWidth), photo = visible()[0]?.picture;
+  if (photo && framed) {
     const [[x, y], [right, bottom]] = framed;
-    Object.assign(ink, {strokeStyle: "#d33a00", lineWidth: 4});
-    ink.strokeRect(x, y, right - x, bottom - y);
+    outline(ink, x, y, right - x, bottom - y, unit);
+  } else if (cell && inside && place && !photo && !isEmpty()) {  // place: it is known how the drawing stands in the picture
+    const [row, column, side] = seen(cell), [scale, left, top] = place;
+    const [x, y] = [column * SENT / 32 - left, row * SENT / 32 - top].map(value => value / scale), wide = side * SENT / 32 / scale;
+    outline(ink, x, y, wide, wide, unit);
   }
+}
+
+function repaint() {  // the square and what belongs to it, as things are
+  paintSquare();
   $("hint").hidden = !isEmpty();
   $("photo").hidden = !visible()[0]?.picture;
   if ($("photo").hidden) { framed = null; $("part").ariaPressed = false; }
   $("undo").setAttribute("aria-disabled", marks.length === 0);
   $("clear").setAttribute("aria-disabled", isEmpty());
   showPen();
-  frameDrawing();
 }
 
 function compose(example) {  // a canvas to send: the example, if nothing is drawn; a picture without the paper around it; strokes large, and all of one width
@@ -107,9 +108,7 @@ async function take(file) {  // a picture instead of a drawing
 }
 
 function isNoisy() {  // a browser that protects from fingerprinting gives back other pixels than were drawn
-  const canvas = make("canvas", {width: 1, height: 1}), context = canvas.getContext("2d");
-  context.fillStyle = "white";
-  context.fillRect(0, 0, 1, 1);
+  const context = onWhite(make("canvas", {width: 1, height: 1}));
   return context.getImageData(0, 0, 1, 1).data.some(value => value !== 255);
 }
 
@@ -265,11 +264,8 @@ function bars(shares) {  // {label: share, or null where it is not known}; each 
   $("all").textContent = everyLabel ? "Show the best ten" : `Show all ${labels.length}`;
   const focused = $("bars").contains(document.activeElement) ? document.activeElement.dataset.label : null;
   $("bars").replaceChildren(...shown.map(label => {
-    const bar = make("i"), share = shares[label], map = order.indexOf(label);
-    bar.style.setProperty("--share", `${100 * (share ?? 0)}%`);
-    const button = make("button", {type: "button", className: share !== null && share === most ? "best" : ""},
-      make("span", {className: "label", title: label, textContent: label}), bar,
-      make("span", {className: "share", textContent: share === null ? "–" : percent(share)}));
+    const share = shares[label], map = order.indexOf(label);
+    const button = make("button", {type: "button", className: share !== null && share === most ? "best" : ""}, ...bar(label, share));
     button.dataset.label = label;
     button.setAttribute("aria-pressed", cell?.step === 5 && cell.map === map);
     on(button, "click", () => { if (inside) choosePlace({step: 5, map, row: 0, column: 0}, true); });
@@ -433,7 +429,7 @@ function paintSteps() {
     step.scale = paintMaps(step.canvas, all.subarray(step.first * area, (step.first + count) * area), step.size, across, ...limits);
   });
   if (inside && asking && blocks) paintBlocks();
-  frameDrawing();
+  if (!visible()[0]?.picture) paintSquare();
   for (const button of $("bars").querySelectorAll("button")) {
     button.setAttribute("aria-pressed", pinned && cell?.step === 5 && inside?.labels[cell.map] === button.dataset.label);
   }
@@ -462,16 +458,6 @@ function paintSteps() {
 function seen(found) {  // the pixels that a value depends on, or what spoke most for an answer: [row, column, side]
   const {step, row, column} = found.step === 5 ? strongest() : found, {stride, saw} = STEPS[step];
   return [row * stride, column * stride, saw];
-}
-
-function frameDrawing() {  // the same on the drawing itself, where it is known how it stands in the picture
-  if (isEmpty() || visible()[0]?.picture) return;
-  fill(ink);
-  for (const {points} of visible()) if (points) trace(ink, points, PEN);
-  if (!cell || !inside || !place) return;
-  const [row, column, side] = seen(cell), [scale, left, top] = place;
-  const [x, y] = [column * SENT / 32 - left, row * SENT / 32 - top].map(value => value / scale), wide = side * SENT / 32 / scale;
-  outline(ink, x, y, wide, wide, SIDE / Math.max(1, square.clientWidth));
 }
 
 function outline(context, x, y, width, height, unit) {  // a frame of 3 CSS pixels on a white one of 5; unit: canvas pixels in a CSS pixel
@@ -696,9 +682,7 @@ function makeSteps() {
       listen(step, index);
     } else step.box.append(make("ol", {id: "bars", ariaLabel: "Probabilities"}), make("button", {id: "all", type: "button", hidden: true}));
     $("steps").append(step.box);
-    const button = make("button", {type: "button", textContent: ["picture", "conv. 1", "pool 1", "conv. 2", "pool 2", "answer"][index]});
-    on(button, "click", () => showAll(index));
-    $("tabs").append(button);
+    $("tabs").append(toggle(["picture", "conv. 1", "pool 1", "conv. 2", "pool 2", "answer"][index], false, () => showAll(index)));
   });
   tab(5);
 }

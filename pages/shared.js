@@ -17,9 +17,15 @@ function say(number, digits = 4) {  // as a teacher writes it: whole numbers who
   return (rounded + 0).toLocaleString("en", {maximumFractionDigits: 12}).replace("-", "−");
 }
 
-function isExact(number) { return Number.isInteger(number) || number === +number.toPrecision(3); }
-
 function percent(share) { return share > 0 && share < 0.0005 ? "<0.1%" : `${(share * 100).toFixed(1)}%`; }
+
+function bar(label, share, colour = "var(--bar)") {  // a label, a bar as long as its share, and the share, if it is known
+  const drawn = make("i");
+  drawn.style.setProperty("--share", `${100 * (share ?? 0)}%`);
+  drawn.style.setProperty("--own", colour);
+  return [make("span", {className: "label", title: label, textContent: label}), drawn,
+    make("span", {className: "share", textContent: Number.isFinite(share) ? percent(share) : "–"})];
+}
 
 // Square maps, one after the other in `values`, so many side by side with a gap of one cell, unless they are single cells:
 // from black at `low`, or each map's own lowest value, to white at `high`, or its own highest. If `low` is below 0, blue is
@@ -62,6 +68,13 @@ function position(event, canvas) {  // of the pointer, in pixels of a canvas
   return [(event.clientX - box.left) * canvas.width / box.width, (event.clientY - box.top) * canvas.height / box.height];
 }
 
+function onWhite(canvas) {  // the context of a canvas, which is made white
+  const context = canvas.getContext("2d");
+  context.fillStyle = "white";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  return context;
+}
+
 function trace(context, points, width) {  // a stroke: curves from halfway to halfway between its points
   Object.assign(context, {strokeStyle: "black", lineWidth: width, lineCap: "round", lineJoin: "round"});
   context.beginPath();
@@ -74,9 +87,7 @@ function trace(context, points, width) {  // a stroke: curves from halfway to ha
 }
 
 function enlarge(strokes, pen) {  // strokes on a canvas as the server wants them: as large as it scales ink to, with one pen
-  const canvas = make("canvas", {width: 256, height: 256}), context = canvas.getContext("2d"), points = strokes.flat();
-  context.fillStyle = "white";
-  context.fillRect(0, 0, 256, 256);
+  const canvas = make("canvas", {width: 256, height: 256}), context = onWhite(canvas), points = strokes.flat();
   const [left, top, right, bottom] = [Math.min, Math.max].flatMap(
     outer => [0, 1].map(axis => points.reduce((found, point) => outer(found, point[axis]), points[0][axis])));
   const width = 24, scale = (192 - width) / Math.max(right - left, bottom - top, pen / 3);  // 8 pixels for each of the network's

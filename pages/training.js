@@ -140,13 +140,8 @@ function showAnswer(label, labels = model.labels ?? [], shares = []) {
   if ($("guess").textContent !== (label ?? "")) $("heard").textContent = label === null ? "" : `Your character: ${label}, ${share}`;
   $("guess").textContent = label ?? "";
   $("share").textContent = share;
-  $("shares").replaceChildren(...best.map(i => {
-    const bar = make("i"), share = shares[i];
-    bar.style.setProperty("--share", `${100 * (share ?? 0)}%`);
-    bar.style.setProperty("--own", own(i, labels));
-    return make("li", {className: labels[i] === label ? "best" : ""}, make("span", {className: "label", title: labels[i], textContent: labels[i]}),
-      bar, make("span", {className: "share", textContent: share === undefined ? "–" : percent(share)}));
-  }));
+  $("shares").replaceChildren(...best.map(i =>
+    make("li", {className: labels[i] === label ? "best" : ""}, ...bar(labels[i], shares[i], own(i, labels)))));
   $("since").hidden = label === null || !curve?.points.length;
   if (!$("since").hidden) showCurve();
 }
@@ -177,9 +172,7 @@ function showCurve() {  // a line for each of the labels that were the most prob
 }
 
 function paintBoard() {
-  const context = board.getContext("2d");
-  context.fillStyle = "white";
-  context.fillRect(0, 0, SIDE, SIDE);
+  const context = onWhite(board);
   for (const points of stroke ? [...strokes, stroke] : strokes) trace(context, points, PEN);
 }
 
