@@ -85,10 +85,20 @@ def screen_of(**calls):
     return screen
 
 
-def wait_for(condition):
-    """Come back when the condition holds; fail after a minute."""
-    for _ in range(1200):
-        if condition():
-            return
-        time.sleep(0.05)
-    pytest.fail("waited a minute in vain")
+def full_disk(operations=0):
+    """A function in place of os.fsync: after so many calls the disk is full."""
+    left = iter(range(operations))
+
+    def fsync(_):
+        if next(left, None) is None:
+            raise OSError(28, "No space left on device")
+
+    return fsync
+
+
+def wait(condition, explain=str):
+    """Come back when the condition holds; fail after a minute, with what explain() says."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, explain()
+        time.sleep(0.02)

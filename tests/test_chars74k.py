@@ -1,7 +1,6 @@
 """sources/chars74k.py: folders laid out as Chars74K's archives are, but small."""
 
 import io
-import shutil
 
 import numpy as np
 import pytest
@@ -99,10 +98,3 @@ def test_what_cannot_be_imported_is_one_line(tmp_path, run_script, name, labels,
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done
     assert said in done.stderr
     assert not (tmp_path / "d").exists()
-
-
-@pytest.mark.parametrize("arguments", [["--labels", "ab"], ["--labels", "0", "0"], ["--per-label", "0"]])
-def test_a_wrong_option_is_one_line(tmp_path, run_script, arguments):
-    done = run_script("sources.chars74k", "English", *arguments, cwd=tmp_path)
-    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-    shutil.rmtree(tmp_path)

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, wait
 from PIL import Image, ImageDraw
 
 import cnn
@@ -33,13 +33,6 @@ GONE = "The server does not answer. Is demo.py still running?"
 def missing(what):
     """Skip, saying why; where everything is expected to be tested, fail."""
     (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{what}, which the page's tests need, is missing")
-
-
-def wait(condition, explain=str):
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, explain()
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +102,9 @@ class Page:
     """What a person sees and does."""
 
     def __init__(self, browser):
-        self.browser = browser
+        from selenium.webdriver.common.keys import Keys  # noqa: PLC0415
+
+        self.browser, self.keys = browser, Keys
 
     def open(self, address):
         self.browser.get("about:blank")
@@ -137,34 +132,27 @@ class Page:
     def run(self, script, *arguments):
         return self.browser.execute_script(script, *arguments)
 
-    def pointer(self, kind="mouse", duration=5):
+    def drag(self, element, points, kind="mouse", duration=5, press=True):
+        """Press the pointer at a point of an element and move it to others; milliseconds from each to the next.
+
+        The points are shares of the element's sides.
+        """
         from selenium.webdriver.common.actions.action_builder import ActionBuilder  # noqa: PLC0415
         from selenium.webdriver.common.actions.pointer_input import PointerInput  # noqa: PLC0415
 
-        return ActionBuilder(self.browser, mouse=PointerInput(kind, kind), duration=duration)
-
-    def draw(self, points, kind="mouse", duration=5):
-        """A stroke through points given as shares of the square; milliseconds from each to the next."""
-        square = self.element("square")
-        width, height = square.size["width"], square.size["height"]
-        places = [(round(width * (x - 0.5)), round(height * (y - 0.5))) for x, y in points]
-        actions = self.pointer(kind, duration)
-        actions.pointer_action.move_to(square, *places[0])
-        actions.pointer_action.pointer_down()
-        for place in places[1:]:
-            actions.pointer_action.move_to(square, *place)
-        actions.pointer_action.pointer_up()
-        actions.perform()
-
-    def point(self, element, x, y, press=False, kind="mouse"):
-        """Move the pointer to a place of an element, given as shares of its sides, and press it there."""
-        actions, size = self.pointer(kind), element.size
-        actions.pointer_action.move_to(element, *(math.floor(length * (share - 0.5)) for length, share in (
-            (size["width"], x), (size["height"], y))))  # fmt: skip
+        actions = ActionBuilder(self.browser, mouse=PointerInput(kind, kind), duration=duration)
+        width, height = element.size["width"], element.size["height"]
+        for number, (x, y) in enumerate(points):
+            actions.pointer_action.move_to(element, math.floor(width * (x - 0.5)), math.floor(height * (y - 0.5)))
+            if press and number == 0:
+                actions.pointer_action.pointer_down()
         if press:
-            actions.pointer_action.pointer_down()
             actions.pointer_action.pointer_up()
         actions.perform()
+
+    def draw(self, points, kind="mouse", duration=5):
+        """A stroke through points of the square."""
+        self.drag(self.element("square"), points, kind, duration)
 
     def offline(self, value):
         """Take the server away from the browser, or give it back."""
@@ -472,8 +460,6 @@ def test_an_output_shows_what_spoke_for_it_and_against_another(page):
 
 
 def test_a_click_or_a_key_inverts_a_block_and_the_answer_follows(page, questions):
-    from selenium.webdriver.common.keys import Keys  # noqa: PLC0415
-
     page.drawn(ONE, "1")
     wait(lambda: page.run("return blocks !== null"))
     page.element("tools").find_element("tag name", "button").click()
@@ -492,7 +478,7 @@ def test_a_click_or_a_key_inverts_a_block_and_the_answer_follows(page, questions
     page.run("[...$('tools').children].find(each => each.textContent === 'Invert them back').click()")
     wait(lambda: page.run("return inside.softmax[1]") == before)
     page.run("arguments[0].focus()", page.maps()[0])
-    page.press(Keys.ENTER, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ENTER)
+    page.press(page.keys.ENTER, *[page.keys.ARROW_RIGHT] * 2, page.keys.ENTER)
     assert page.run("return [...flips]") == [25]
     wait(lambda: page.run("return $('tools').textContent.includes('Invert them back')"))
     assert "would change the answer" in page.element("cell").text
@@ -516,24 +502,23 @@ def test_the_kernel_slides_and_fills_the_map_and_stays_where_motion_is_reduced(p
 
 
 def test_the_keyboard_reaches_every_value_and_tab_moves_no_kept_one(page):
-    from selenium.webdriver.common.keys import Keys  # noqa: PLC0415
-
+    keys = page.keys
     page.drawn(ONE, "1")
     page.choose_place(1)
     page.run("[...$('tools').children].find(each => each.textContent === 'Numbers').focus()")
-    page.press(Keys.ENTER)
+    page.press(keys.ENTER)
     assert page.run("return document.activeElement.textContent") == "Numbers"
     for index, size in ((3, 10), (4, 5)):
         page.run("arguments[0].focus()", page.maps()[index])
-        page.press(Keys.ENTER, Keys.ARROW_LEFT * 40 + Keys.ARROW_UP * 40)
+        page.press(keys.ENTER, keys.ARROW_LEFT * 40 + keys.ARROW_UP * 40)
         assert page.run("return [cell.step, cell.map, cell.row, cell.column]") == [index, 0, 0, 0]
-        page.press(Keys.ARROW_RIGHT * 40 + Keys.ARROW_DOWN * 40)
+        page.press(keys.ARROW_RIGHT * 40 + keys.ARROW_DOWN * 40)
         last = page.run("return [cell.row, cell.column, cell.map > 0]")
         assert last == [size - 1, size - 1, True]
     kept = page.run("return {...cell}")
-    page.press(*[Keys.TAB] * 4)
+    page.press(*[keys.TAB] * 4)
     assert page.run("return cell") == kept
-    page.press(Keys.ESCAPE)
+    page.press(keys.ESCAPE)
     assert page.run("return cell") is None and page.element("cell").text == ""
     page.browser.find_elements("css selector", "#bars button")[1].click()
     page.run("$('tools').querySelector('select').focus()")
@@ -545,7 +530,7 @@ def test_a_click_keeps_a_value_and_hovering_shows_others_only_before(page):
     page.drawn(ZERO, "0")
     canvas, found = page.maps()[0], []
     for place, press in ((0.5, True), (0.2, False), (0.3, False)):
-        page.point(canvas, place, place, press)
+        page.drag(canvas, [(place, place)], press=press)
         found.append(page.run("return [cell.row, cell.column]"))
         if not press:
             page.run("leave()")
@@ -557,24 +542,19 @@ def test_on_a_phone_a_swipe_chooses_nothing_and_a_tap_at_the_edge_is_no_mistake(
     page.drawn(ZERO, "0", "touch")
     page.run("$('tabs').children[3].click()")
     canvas = page.maps()[2]
-    actions = page.pointer("touch", 100)
-    actions.pointer_action.move_to(canvas, 0, 40)
-    actions.pointer_action.pointer_down()
-    actions.pointer_action.move_to(canvas, 0, -60)
-    actions.pointer_action.pointer_up()
-    actions.perform()
+    page.drag(canvas, [(0.5, 0.8), (0.5, 0.2)], "touch", 100)
     assert page.run("return cell") is None
     page.run("scrollTo(0, 0); pick(2, -0.01, -0.01, true)")
     assert page.run("return [cell.map, cell.row, cell.column]") == [0, 0, 0]
-    page.point(canvas, 0.5, 0.5, True, "touch")
+    page.drag(canvas, [(0.5, 0.5)], "touch")
     assert page.run("return [cell.step, pinned]") == [2, True]
     page.run("$('tabs').children[5].click()")
     page.choose("digits.doc", 10)
     last = page.browser.find_elements("css selector", "#bars button")[9]
     page.run("arguments[0].scrollIntoView({block: 'nearest'})", last)
-    page.point(last, 0.5, 0.5, True, "touch")
+    page.drag(last, [(0.5, 0.5)], "touch")
     assert page.element("cell").text.startswith("Answer 9: ")
-    page.point(page.element("square"), 0.5, 0.5, True, "touch")  # the small drawing becomes large again
+    page.draw([(0.5, 0.5)], "touch")  # the small drawing becomes large again
     assert page.element("square").size["width"] > 300
 
 
@@ -586,18 +566,12 @@ def test_on_a_phone_the_map_that_was_chosen_is_shown_alone_and_a_finger_slides_o
         shown = page.run("return STEPS.slice(0, 5).map(({canvas}, i) => canvas.classList.contains('alone') ? i : -1)")
         assert [index for index in shown if index >= 0] == alone
     page.choose_place(1, 4, 14, 14)
-    canvas, side = page.maps()[1], page.maps()[1].size["width"]
     assert page.run("return STEPS[1].scale * 28 === STEPS[1].canvas.width")  # one map alone
-    for across, down in ((-side // 4, side // 4), (-side, side // 3)):  # the second one ends outside
-        actions = page.pointer("touch", 100)
-        actions.pointer_action.move_to(canvas, 0, 0)
-        actions.pointer_action.pointer_down()
-        actions.pointer_action.move_to(canvas, across, down)
-        actions.pointer_action.pointer_up()
-        actions.perform()
+    for x, y in ((0.25, 0.75), (-0.5, 0.8)):  # the second one ends outside
+        page.drag(page.maps()[1], [(0.5, 0.5), (x, y)], "touch", 100)
         at, row, column, kept = page.run("return [cell.map, cell.row, cell.column, pinned]")
         assert at == 4 and kept
-        assert max(abs(row - 14 - 28 * down // side), abs(column - max(0, 14 + 28 * across // side))) <= 1
+        assert max(abs(row - 28 * y), abs(column - max(0, 28 * x))) <= 1
     page.run("[...$('tools').children].find(each => each.textContent === '✕').click()")
     assert page.run("return [cell, STEPS[1].first, STEPS[1].across > 1]") == [None, 0, True]
     page.run("[...$('tools').children].find(each => each.textContent === 'Draw').click()")
@@ -618,15 +592,19 @@ def test_numbers_are_large_enough_to_read(page, width, least):
     assert float(page.browser.find_element("css selector", ".share").value_of_css_property("font-size")[:-2]) >= least
 
 
-@pytest.mark.parametrize("blocked", [False, True])
-def test_the_page_works_where_nothing_may_be_kept(page, blocked):
+def reload_without_storage(page):
+    """Load the page again where nothing may be kept."""
     script = "Object.defineProperty(window, 'sessionStorage', {get() { throw new DOMException('blocked'); }})"
-    made = page.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script if blocked else ""})
+    made = page.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
     page.browser.refresh()
     page.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", made)
+
+
+def test_the_page_works_where_nothing_may_be_kept(page):
+    reload_without_storage(page)
     page.drawn(ONE, "1")
     page.run("remember('x', 'y')")
-    assert page.run("return recall('x')") == (None if blocked else "y")
+    assert page.run("return recall('x')") is None
 
 
 def test_a_browser_that_changes_canvases_is_told_why(page):
@@ -651,14 +629,6 @@ def test_a_reload_brings_back_strokes_and_not_those_over_a_photo_that_is_gone(pa
     page.draw([(0.3, 0.82), (0.7, 0.82)])
     page.browser.refresh()
     page.status(EMPTY)
-
-
-def test_the_drawing_is_kept_while_one_looks_at_the_other_page(page):
-    share = page.drawn(ONE, "1")
-    page.browser.find_element("link text", "Watch it learn").click()
-    wait(lambda: page.run("return location.pathname") == "/training")
-    page.browser.find_element("link text", "Draw a character").click()
-    assert page.best("1") == share
 
 
 # Narrow, dark, and without colours
@@ -803,23 +773,19 @@ def test_a_sample_is_answered(page):
 
 
 def test_the_keyboard_draws(page):
-    from selenium.webdriver.common.keys import Keys  # noqa: PLC0415
-
-    page.press(Keys.TAB, Keys.TAB, Keys.TAB)
+    page.press(*[page.keys.TAB] * 3)
     assert page.run("return document.activeElement.id") == "square"
     assert page.element("pen").is_displayed()
-    page.press(*[Keys.ARROW_UP] * 9, Keys.SPACE)
-    page.press(*[Keys.ARROW_DOWN] * 18, Keys.SPACE)
+    page.press(*[page.keys.ARROW_UP] * 9, page.keys.SPACE)
+    page.press(*[page.keys.ARROW_DOWN] * 18, page.keys.SPACE)
     page.best("1")
 
 
 def test_everything_is_reached_by_tab_has_a_name_and_shows_that_it_has_the_focus(page):
-    from selenium.webdriver.common.keys import Keys  # noqa: PLC0415
-
     wait(lambda: page.run("return $('samples').children.length"))
     names = []
     for _ in range(16):
-        page.press(Keys.TAB)
+        page.press(page.keys.TAB)
         element = page.browser.switch_to.active_element
         names.append(element.accessible_name)
         shown = element if element.get_attribute("id") != "file" else element.find_element("xpath", "..")
@@ -866,18 +832,6 @@ def test_a_model_that_is_trained_anew_with_other_labels_is_answered_from_at_once
     assert page.element("knows").text.startswith("It knows <i>0 <i>1")
     page.choose_place(5, 61)
     assert "NaN" not in page.run("return document.body.textContent")
-
-
-def test_a_model_in_training_is_asked_again_when_it_changes(browser, serve, tmp_path, rng):
-    path = tmp_path / "model.doc"
-    model.write_model(model.start_model("01", rng), path)
-    page = Page(browser)
-    page.open(serve(path))
-    page.draw(ZERO)
-    wait(lambda: page.run("return !due && !busy && inside !== null && !isEmpty()"))
-    before = page.bars()
-    model.write_model(model.start_model("01", rng), path)
-    wait(lambda: page.bars() != before)
 
 
 def test_a_server_that_serves_other_models_by_now_is_asked_for_one_of_them(page):

@@ -162,7 +162,8 @@ def test_varied_with_families_held_out(fonts, tmp_path, run_script):
 
 
 @pytest.mark.parametrize(("arguments", "code"), [
-    (["--labels", "ab"], 2), (["--hold-out", "1"], 2), (["--seed", "-1"], 2), (["--fonts", "absent"], 1),
+    (["--labels", "ab"], 2), (["--labels", "0", "0"], 2), (["--per-label", "0"], 2), (["--hold-out", "1"], 2),
+    (["--seed", "-1"], 2), (["--fonts", "absent"], 1),
 ])  # fmt: skip
 def test_mistakes_are_one_line(tmp_path, run_script, arguments, code):
     done = run_script("sources.fonts", "--dataset", "d", *arguments, cwd=tmp_path)

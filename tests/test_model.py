@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import ROOT, SHARED
+from conftest import ROOT, SHARED, full_disk
 
 import cnn
 import model
@@ -44,19 +44,17 @@ def test_the_start_model_for_training_all_layers(rng, kernels):
         assert papers is (kernels is None)
 
 
-def test_the_hand_set_kernels_are_those_of_paper_doc():
+def test_the_hand_set_kernels_are_those_of_paper_doc(rng):
     paper = model.read_model(ROOT / "models" / "paper.doc")
-    assert all(map(np.array_equal, model.hand_set_kernels(), paper))
+    assert all(map(np.array_equal, model.start_model("01", rng)[:2], paper))
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the paper's appendix is not on this machine")
-def test_the_hand_set_kernels_and_paper_doc_are_the_appendixs(rng):
+def test_paper_doc_is_the_appendixs():
     appendix = json.loads((SHARED / "paper" / "appendix_model.json").read_text(encoding="utf-8"))
     paper = model.read_model(ROOT / "models" / "paper.doc")
-    for kernels_1, kernels_2 in (model.start_model("01", rng)[:2], paper[:2]):
-        assert kernels_1.tolist() == appendix["kernels_1"]
-        assert kernels_2.tolist() == appendix["kernels_2"]
-    assert paper[2].tolist() == [appendix["fully_connected"]]
+    expected = [appendix["kernels_1"], appendix["kernels_2"], [appendix["fully_connected"]]]
+    assert [array.tolist() for array in paper[:3]] == expected
 
 
 @pytest.mark.parametrize("labels", ["01", "0123456789", ["null", "één", 'a"b', "\\"]])
@@ -167,11 +165,7 @@ def test_arrays_that_do_not_fit_together_are_refused(rng, tmp_path):
 def test_a_model_that_cannot_be_written_leaves_the_old_one(rng, tmp_path, monkeypatch):
     model.write_model(example(rng), tmp_path / "model.doc")
     before = (tmp_path / "model.doc").read_bytes()
-
-    def full_disk(_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full_disk)
+    monkeypatch.setattr("os.fsync", full_disk())
     with pytest.raises(OSError, match="No space left"):
         model.write_model(example(rng), tmp_path / "model.doc")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"model.doc": before}

@@ -1,13 +1,11 @@
 """network.py: the place of each weight, the page as a file."""
 
 import os
-import re
 import shutil
 import sys
 
 import numpy as np
 import pytest
-from conftest import INSTALL, ROOT
 from PIL import Image
 
 import cnn
@@ -15,7 +13,6 @@ import model
 import network
 
 CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-PAPER = ROOT / "models" / "paper.doc"
 
 
 @pytest.mark.parametrize("count", [1, 6, 48])
@@ -69,12 +66,3 @@ def test_a_page_as_a_file_with_names_and_labels_of_any_kind(dataset, tmp_path, r
         pixels = np.asarray(page.convert("RGB")).astype(int)
     assert (pixels == 255).all(axis=2).mean() > 0.2
     assert (pixels[..., 2] > pixels[..., 0] + 80).any()  # blue, above 0
-
-
-def test_without_matplotlib_one_line(tmp_path, run_script):
-    Image.new("L", (32, 32)).save(tmp_path / "0.png")
-    (tmp_path / "matplotlib.py").write_text("raise ImportError('as if it were not there')")
-    done = run_script("network.py", "0.png", "--model", PAPER, cwd=tmp_path,
-                      env={**os.environ, "PYTHONPATH": str(tmp_path)})  # fmt: skip
-    assert done.returncode == 1
-    assert re.fullmatch(rf"network\.py: the graphs need matplotlib: {INSTALL}matplotlib\n", done.stderr)

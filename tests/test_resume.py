@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT, screen_of, wait_for
+from conftest import ROOT, full_disk, screen_of, wait
 from crashes import Recorder, files_of, states
 
 import cnn
@@ -56,12 +56,6 @@ def every_generation(monkeypatch):
     {"train_kernels": True, "kernels": (3, 4), "average": True, "alpha_decay": True, "dropout": False},
 ])  # fmt: skip
 def test_in_one_piece_or_in_five_it_is_the_same_training(dataset, tmp_path, every_generation, mode):
-    operations = iter(range(9))
-
-    def full(_):
-        if next(operations, None) is None:
-            raise OSError(28, "No space left on device")
-
     train(tmp_path, 30, **mode)
     whole = files(tmp_path)
     train(tmp_path, 30, **mode)
@@ -71,7 +65,7 @@ def test_in_one_piece_or_in_five_it_is_the_same_training(dataset, tmp_path, ever
             train(tmp_path, 30, until=end, resume=end > 1, **mode)
         assert len(metadata.read_metadata(tmp_path / LOG)) == end
     with pytest.MonkeyPatch.context() as patch, pytest.raises(OSError, match="No space left"):
-        patch.setattr(os, "fsync", full)
+        patch.setattr(os, "fsync", full_disk(9))
         train(tmp_path, 30, resume=True, **mode)
     train(tmp_path, 30, resume=True, **mode)
     assert files(tmp_path) == whole
@@ -222,7 +216,7 @@ def test_a_second_training_of_the_same_files_is_refused_until_the_first_is_kille
     command = [sys.executable, ROOT / "controller.py", "--generations", "100000000", "--seed", "6", "--alpha", "1e-7"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
     try:
-        wait_for(lambda: (tmp_path / STATE).exists() and metadata.read_header(tmp_path / LOG)[1] > 0)
+        wait(lambda: (tmp_path / STATE).exists() and metadata.read_header(tmp_path / LOG)[1] > 0)
         for names in (("model.doc", LOG), ("model.doc", "other.doc"), ("other.doc", LOG)):
             for resume in (False, True):
                 with pytest.raises(InputError, match="another training is writing it"):

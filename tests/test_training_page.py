@@ -9,9 +9,9 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, wait
 from test_demo import write_log
-from test_demo_page import GONE, ONE, ZERO, Page, browser, serve, wait  # noqa: F401
+from test_demo_page import GONE, ONE, ZERO, Page, browser, reload_without_storage, serve  # noqa: F401
 
 import metadata
 import model
@@ -73,14 +73,7 @@ def curve(page):
 
 def draw(page, points):
     page.run("window.scrollTo(0, 0)")
-    board, actions = page.element("pad"), page.pointer()
-    place, width, height = actions.pointer_action, board.size["width"], board.size["height"]
-    for number, (x, y) in enumerate(points):
-        place.move_to(board, round(width * (x - 0.5)), round(height * (y - 0.5)))
-        if number == 0:
-            place.pointer_down()
-    place.pointer_up()
-    actions.perform()
+    page.drag(page.element("pad"), points)
 
 
 def pixels(page, name):
@@ -151,16 +144,11 @@ def test_what_was_drawn_on_the_other_page_is_taken_over_and_storage_may_be_block
     page.run("sessionStorage.setItem('strokes', JSON.stringify([{points: [[256, 100], [256, 400]]}]))")
     page.browser.refresh()
     wait(lambda: page.element("guess").text in ("a", "b", "c"))
-    blocked = "Object.defineProperty(window, 'sessionStorage', {get() { throw new DOMException('no'); }})"
-    script = page.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": blocked})
-    try:
-        page.browser.refresh()
-        wait(lambda: page.element("pad").is_displayed())
-        assert page.element("guess").text == ""
-        draw(page, ZERO)
-        wait(lambda: page.element("guess").text in ("a", "b", "c") and len(curve(page)[0]) == 1)
-    finally:
-        page.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+    reload_without_storage(page)
+    wait(lambda: page.element("pad").is_displayed())
+    assert page.element("guess").text == ""
+    draw(page, ZERO)
+    wait(lambda: page.element("guess").text in ("a", "b", "c") and len(curve(page)[0]) == 1)
 
 
 def test_it_shows_the_graphs_the_last_rows_and_the_model(page, trained, tmp_path):
@@ -224,12 +212,10 @@ def test_axe_finds_nothing_and_drawing_answer_and_graph_are_on_one_screen(page, 
 
 
 def test_everything_is_reached_by_tab(page, trained):
-    from selenium.webdriver.common.keys import Keys  # noqa: PLC0415
-
     wait(lambda: page.element("pad").is_displayed())
     names = []
     for _ in range(4):
-        page.press(Keys.TAB)
+        page.press(page.keys.TAB)
         names.append(page.browser.switch_to.active_element.accessible_name)
     assert names == ["Draw a character", "Clear", "Fully connected weights", "The log’s last lines"]
 
