@@ -3,26 +3,17 @@
 The tests hold cnn.py against it.
 """
 
+import itertools
 import math
 
 
 def convolve(maps, kernels):
     """maps[m][y][x], kernels[k][m * 25 + row * 5 + column] -> [k][y][x]."""
     height, width = len(maps[0]) - 4, len(maps[0][0]) - 4
-    result = []
-    for kernel in kernels:
-        rows = []
-        for y in range(height):
-            row = []
-            for x in range(width):
-                total = 0
-                for m, plane in enumerate(maps):
-                    for i in range(5):
-                        for j in range(5):
-                            total += plane[y + i][x + j] * kernel[m * 25 + i * 5 + j]
-                row.append(total)
-            rows.append(row)
-        result.append(rows)
+    result = [[[0] * width for _ in range(height)] for _ in kernels]
+    for k, y, x in itertools.product(range(len(kernels)), range(height), range(width)):
+        for m, i, j in itertools.product(range(len(maps)), range(5), range(5)):
+            result[k][y][x] += maps[m][y + i][x + j] * kernels[k][m * 25 + i * 5 + j]
     return result
 
 
@@ -31,16 +22,8 @@ def relu(maps):
 
 
 def max_pool(maps):
-    return [
-        [
-            [
-                max(plane[y][x], plane[y][x + 1], plane[y + 1][x], plane[y + 1][x + 1])
-                for x in range(0, len(plane[0]), 2)
-            ]
-            for y in range(0, len(plane), 2)
-        ]
-        for plane in maps
-    ]
+    return [[[max(*above[x : x + 2], *below[x : x + 2]) for x in range(0, len(above), 2)]
+             for above, below in zip(plane[::2], plane[1::2])] for plane in maps]  # fmt: skip
 
 
 def dropout(maps, probability, random):

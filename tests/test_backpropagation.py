@@ -50,7 +50,7 @@ def test_every_gradient_is_the_slope_of_the_loss(labels, kernels, sign):
             )
 
 
-def test_outputs_that_are_not_scaled_have_the_gradient_of_a_softmax(rng):
+def test_outputs_that_are_not_scaled_have_the_gradient_of_a_softmax():
     assert backpropagation.scale_outputs(np.array([1.0, -1.0]), [3.0, 4.0], [3.0, 4.0]).tolist() == [1, -1]
 
 
