@@ -522,7 +522,7 @@ def test_the_keyboard_reaches_every_value_and_tab_moves_no_kept_one(page):
     assert page.run("return cell") is None and page.element("cell").text == ""
     page.browser.find_elements("css selector", "#bars button")[1].click()
     page.run("$('tools').querySelector('select').focus()")
-    page.press(Keys.ESCAPE)
+    page.press(page.keys.ESCAPE)
     assert page.run("return document.activeElement.dataset.label") == "1"  # not lost with the choice
 
 
