@@ -196,7 +196,7 @@ def read_model(path):
         raise InputError(f"{path}: the file is empty, expected a model; train one with python controller.py")
     hint = "" if "." in text else "; if it has decimal commas, write decimal points instead"
     text = re.sub(r"(?<=[\d.\]])(\s+)(?=[-\d\[])", r",\1", text)  # NumPy puts no comma between two values
-    text = re.sub(r"(\d)\.(?!\d)", r"\1.0", text)  # NumPy writes 1. and JSON wants 1.0
+    text = re.sub(r"(\d)\.(?=[\s,\]e]|$)", r"\1.0", text)  # NumPy writes 1. and JSON wants 1.0
     text = re.sub(r",\s*$", "", text)
     try:
         return checked(json.loads(f"[{text}]", parse_int=float), path, hint)

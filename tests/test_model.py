@@ -57,7 +57,7 @@ def test_paper_doc_is_the_appendixs():
     assert [array.tolist() for array in paper[:3]] == expected
 
 
-@pytest.mark.parametrize("labels", ["01", "0123456789", ["null", "één", 'a"b', "\\"]])
+@pytest.mark.parametrize("labels", ["01", "0123456789", ["null", "één", 'a"b', "\\", "3.", "3.x"]])
 @pytest.mark.parametrize("kernels", [None, (3, 10)])
 def test_what_is_read_back_is_what_was_written_bit_for_bit(rng, tmp_path, labels, kernels):
     written = example(rng, labels, 5, kernels)
