@@ -299,11 +299,11 @@ const STEPS = [  // `saw`: how many pixels of the picture a value depends on; `s
   {name: "pixels", title: "Picture", size: 32, saw: 1, stride: 1, what: "32×32 pixels: ink is 0, paper is 255.",
     more: "Each number is the largest of red, green and blue. A drawing is cut to its ink and made 24 pixels high or wide."},
   {name: "maps_1", title: "Convolution 1", size: 28, saw: 5, stride: 1, what: "Bright: a small pattern fits here.",
-    more: "Where a pattern is blue it wants paper, where it is red it wants ink: paper is 255, ink is 0. A pattern, or kernel, of 5×5 numbers slides over the picture. Each pixel is multiplied by the number of the pattern that lies on it, and all are added up. ReLU makes negative sums 0. The paper's network has 6 patterns here and 6 in convolution 2, a larger one has more."},
+    more: "White (255) adds where the pattern is blue and takes away where it is red; ink (0) does nothing. A pattern, or kernel, of 5×5 numbers slides over the picture. Each pixel is multiplied by the number of the pattern that lies on it, and all are added up. ReLU makes negative sums 0. The network of the school paper has 6 patterns here and 6 in convolution 2; a larger one has more."},
   {name: "pooled_1", title: "Max pooling 1", size: 14, saw: 6, stride: 2, what: "The best of each 2×2 places.",
     more: "So it does not matter much whether a stroke stands a pixel further to the left."},
-  {name: "maps_2", title: "Convolution 2", size: 10, saw: 14, stride: 2, what: "Bright: a larger pattern fits here.",
-    more: "Each pattern has 5×5 numbers for every map before. All products are added up. ReLU makes negative sums 0."},
+  {name: "maps_2", title: "Convolution 2", size: 10, saw: 14, stride: 2, what: "Bright: a pattern of 14×14 pixels fits.",
+    more: "Each pattern has 5×5 numbers for every map before: where they are blue, bright is good here; where they are red, it is bad. All products are added up. ReLU makes negative sums 0."},
   {name: "pooled_2", title: "Max pooling 2", size: 5, saw: 16, stride: 4, what: "The best of each 2×2 places.",
     more: "These values, map after map, are all that the answer is made of."},
   {name: "softmax", title: "Answer", size: 1, saw: 32, stride: 0, what: "Values × weights, added up.",
@@ -405,9 +405,12 @@ function productsFor(map) {  // what each value of max pooling 2 adds to an answ
   return inside.pooled_2.map((value, i) => value * weights[i]);
 }
 
-function strongest() {  // the value that adds most to the answer that is chosen
-  const products = productsFor(cell.map), best = products.indexOf(Math.max(...products));
-  return {step: 4, map: Math.floor(best / 25), row: Math.floor(best % 25 / 5), column: best % 5, product: products[best]};
+function strongest() {  // the place whose values, in all maps together, add most to the answer that is chosen
+  const sign = against === null && inside.sums[cell.map] < 0 ? -1 : 1;  // the minus of a sum below 0 is dropped
+  const products = productsFor(cell.map).map(product => sign * product), largest = all => all.indexOf(Math.max(...all));
+  const places = Array.from({length: 25}, (_, at) => products.filter((_, i) => i % 25 === at)), sums = places.map(all => all.reduce((a, b) => a + b));
+  const at = largest(sums);
+  return {step: 4, map: largest(places[at]), row: Math.floor(at / 5), column: at % 5, sum: sign * sums[at]};
 }
 
 function isAlone(index) {  // on a phone: whether the map that was chosen, or the one that it was pooled from, is shown alone, as large as it fits
@@ -580,7 +583,7 @@ function inWords(terms, value) {  // the sum, the largest terms first
   if (step === 1) return `the products add up to ${say(total)}; ${value ? "above 0, so it is kept" : "ReLU makes it 0"}`;
   if (step === 3) return `${named}${rest} make ${say(total)}; ${value ? "above 0, so it is kept" : "ReLU makes it 0"}`;
   const {sums, outputs, scaled, softmax, output_sum: sum} = inside, best = strongest();
-  const framed = `; framed: the strongest single value, ${signed(best.product)} (map ${best.map + 1})`;
+  const framed = `; framed: where most speaks for ${inside.labels[map]}, ${signed(best.sum)} in all maps`;
   if (against !== null) {
     return `what speaks for ${inside.labels[map]} (blue) and for ${inside.labels[against]} (red): ${named}${rest}${framed}; in all ${say(outputs[map])} against ${say(outputs[against])}`;
   }
@@ -591,8 +594,9 @@ function inWords(terms, value) {  // the sum, the largest terms first
 }
 
 function compareWith(map) {  // a choice of another output: why this and not that?
+  const leader = inside.softmax.indexOf(Math.max(...inside.softmax));
   const select = make("select", {}, make("option", {value: "", textContent: "why not…"}),
-    ...inside.labels.flatMap((label, i) => i === map ? [] : [make("option", {value: i, textContent: `why not ${label}?`})]));
+    ...inside.labels.flatMap((label, i) => i === map ? [] : [make("option", {value: i, textContent: i === leader ? `why ${label} instead?` : `why not ${label}?`})]));
   select.value = against ?? "";
   select.setAttribute("aria-label", "Compare with another label");
   on(select, "change", () => { against = select.value === "" ? null : +select.value; paintSteps(); });
@@ -622,13 +626,14 @@ function slide() {  // one place further; for those who asked for reduced motion
 
 // What would change the answer: real inversions of blocks of 2x2 pixels
 
+const WEAK = 0.01;  // a change of the probability that is shown pale
 // `blocks.of` is the answer that they were compared with: where one was inverted, it is older than `inside` for a moment
 function changeOf(block) { return blocks.of.softmax[best()] - blocks[block][2]; }  // above 0: it speaks for the answer
 function best() { return blocks.of.softmax.indexOf(Math.max(...blocks.of.softmax)); }
 
 function paintBlocks() {  // blue over a block whose inversion would make the answer less probable, red: more probable
   const {canvas, scale} = STEPS[0], context = canvas.getContext("2d"), side = 2 * scale;
-  const changes = blocks.map((_, block) => changeOf(block)), most = Math.max(...changes.map(Math.abs)) || 1;
+  const changes = blocks.map((_, block) => changeOf(block)), most = Math.max(WEAK, ...changes.map(Math.abs));
   changes.forEach((change, block) => {
     context.fillStyle = change > 0 ? `rgba(40, 70, 230, ${0.85 * change / most})` : `rgba(215, 25, 25, ${-0.85 * change / most})`;
     context.fillRect(block % 16 * side, Math.floor(block / 16) * side, side, side);
@@ -642,9 +647,10 @@ function paintBlocks() {  // blue over a block whose inversion would make the an
 function sayBlocks() {
   const answer = blocks.of.labels[best()], turning = blocks.map(([label]) => label).filter(label => label !== answer);
   const most = Math.max(...blocks.map((_, block) => Math.abs(changeOf(block)))), to = turning.length ? `, to ${[...new Set(turning)].join(", ")}` : "";
-  $("cell").textContent = `Each block of 2×2 pixels was inverted alone: black became white, white became black. ${turning.length || "None"} of the 256 blocks of 2×2 pixels `
-    + `would change the answer ${answer}${to}. Blue: with the block inverted, ${answer} is less probable. Red: more probable. Framed: the three strongest; `
-    + `the strongest changes the probability by ${percent(most)}. Click a block to invert it. A dot: it is inverted.`;
+  $("cell").textContent = `${turning.length || "None"} of the 256 blocks of 2×2 pixels, inverted alone, would change the answer ${answer}${to}`
+    + `${turning.length ? "" : ": click several, or draw on"}. Click a block to invert it: black becomes white, white becomes black. A dot: it is inverted. `
+    + `Blue: with the block inverted, ${answer} is less probable. Red: more probable. Framed: the three strongest${most < WEAK ? ", all of them weak" : ""}; `
+    + `the strongest changes the probability by ${percent(most)}.`;
 }
 
 // Choosing a place: with the pointer, with a finger, with the keyboard

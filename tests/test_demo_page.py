@@ -452,6 +452,10 @@ def test_an_output_shows_what_spoke_for_it_and_against_another(page):
     np.testing.assert_allclose(page.run("return [...shownValues(4)[0]]"), pooled * parts.weights[0, :-1], rtol=1e-4)
     said = page.element("cell").text
     assert said.startswith("Answer 0: + ") and page.bars()[0][2] in said
+    places = (pooled * parts.weights[0, :-1]).reshape(48, 25).sum(axis=0)  # of all maps together
+    assert page.run("const {row, column} = strongest(); return 5 * row + column") == places.argmax()
+    shown = float(re.search(r"where most speaks for 0, \+ ([\d.]+) in all maps", said)[1])
+    assert shown == pytest.approx(places.max(), rel=1e-3)
     page.run("const s = $('tools').querySelector('select'); s.value = 6; s.dispatchEvent(new Event('change'))")
     signs = np.sign(page.inside("sums"))  # the minus of a sum is dropped
     expected = pooled * (signs[0] * parts.weights[0, :-1] - signs[6] * parts.weights[6, :-1])
@@ -463,7 +467,7 @@ def test_a_click_or_a_key_inverts_a_block_and_the_answer_follows(page, questions
     page.drawn(ONE, "1")
     wait(lambda: page.run("return blocks !== null"))
     page.element("tools").find_element("tag name", "button").click()
-    assert "of 2×2 pixels would change the answer" in page.element("cell").text
+    assert "of 2×2 pixels, inverted alone, would change the answer" in page.element("cell").text
     block = page.run("return blocks.map((_, i) => [Math.abs(changeOf(i)), i]).sort((a, b) => b[0] - a[0])[0][1]")
     promised, before = page.run("return blocks[arguments[0]]", block)[2], page.run("return inside.softmax[1]")
     page.run("pick(0, (arguments[0] % 16 + 0.5) / 16, (Math.floor(arguments[0] / 16) + 0.5) / 16, true)", block)
