@@ -23,7 +23,7 @@ from support.files import InputError, back_up, check_writable, locked, rename, w
 HEADER = "Training started (unix time): {!r}\nCurrent generation: {:>12}\n\n\n"  # line 2 is updated in place
 COLUMNS = ("generation", "label", "cross_entropy", "softmax", "predicted")
 LABEL_LENGTH = 255  # characters, the longest name that a folder can have
-RECENT = 100  # generations over which the paper takes its mean cross entropy and its share of right answers
+RECENT = 100  # generations over which the paper says that it takes its figures (it took 101: results.py)
 FIFTH = {4: "", 5: ", predicted label"}
 BLOCK = 20_000  # rows that are kept as tuples, before they become an array
 ROW = 80  # bytes of a row, about the longest

@@ -38,10 +38,11 @@ def train(alpha, generations, model_file, metadata_file, *, resume=False, screen
     """Train on one random picture in each generation, write the files about once a second, and return the model.
 
     resume: continue the training of metadata_file, up to `generations`; its other options must be the same as before,
-    and with alpha_decay or average `generations`, too. Otherwise a new training begins, and the files of the last
-    one are kept as .bak. screen: shows how the training goes, as controller.Screen does; by default nothing is
-    shown. Ctrl-C ends the training after a generation: the files are written, then KeyboardInterrupt is raised.
-    Raises InputError, before any file is touched, for an option or a picture that cannot be used.
+    and with alpha_decay or average `generations`, too (the seed may be left out, and dataset may be another folder
+    with the same pictures). Otherwise a new training begins, and the files of the last one are kept as .bak.
+    screen: shows how the training goes, as controller.Screen does; by default nothing is shown. Ctrl-C ends the
+    training after a generation: the files are written, then KeyboardInterrupt is raised. Raises InputError, before
+    any file is touched, for an option or a picture that cannot be used.
     """
     settings, screen = Settings(alpha, generations, **options), screen or Silent()
     pictures = load_pictures(settings.dataset, settings.labels, screen)

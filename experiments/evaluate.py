@@ -44,7 +44,7 @@ def main():
     add("folders", nargs="+", metavar="FOLDER", help="pictures, FOLDER/<label>/img<class>-<number>.png")
     add("--trim", action="store_true", help="cut each picture to its ink first")
     add("--vary", action="store_true", help="jitter and bend each picture, as training does")
-    add("--list", action="store_true", help="list the wrong pictures, the surest first")
+    add("--list", action="store_true", help="list the 20 wrong pictures whose answers were surest")
     add("--confusion", metavar="FILE.png", help="draw which labels were taken for which (matplotlib)")
     add("--calibrate", action="store_true", help="choose the output sum, and write it into MODEL")
     options = parser.parse_args()

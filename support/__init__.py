@@ -1,4 +1,4 @@
-"""Files, the command line, pictures: what the scripts share and the paper does not have.
+"""What the scripts share: files, the command line, graphs, the ink in a photo, the paths of pictures.
 
 Every script imports this before it touches a file, so an old Python is told here.
 """

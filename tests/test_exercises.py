@@ -45,7 +45,7 @@ def typed(is_python, lines, folder):
     for command in commands:
         done = subprocess.run(command, input="\n".join([*lines, ""]) if is_python else None, cwd=folder,
                               env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, capture_output=True, text=True,
-                              timeout=120, check=False)  # fmt: skip
+                              timeout=600, check=False)  # fmt: skip
         assert done.returncode == 0, f"{command}: {done.stderr}"
         assert "Error" not in done.stderr, done.stderr
         printed += re.sub(r"(>>>|\.\.\.) ", "", done.stdout)  # without the shell's prompts
