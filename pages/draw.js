@@ -13,6 +13,7 @@ let stroke = null;  // the points of the stroke that is being drawn
 let pointer = null;  // the pointer that draws it; others are passed over
 let pen = [SIDE / 2, SIDE / 2];  // where the arrow keys have moved the pen
 let models = [];  // to choose from, [{name, title, labels}, ...]
+let kept = "";  // what is said of a picture
 let framed = null;  // two corners of the part of a picture that is being framed
 let everyLabel = false;  // whether the bars of more than ten labels are all shown, or the best ten
 let weights = {};  // the kernels and weights of the model that answered last; the server sends them when they change
@@ -56,6 +57,8 @@ function repaint() {  // the square and what belongs to it, as things are
   $("hint").hidden = !isEmpty();
   $("photo").hidden = !visible()[0]?.picture;
   if ($("photo").hidden) { framed = null; $("part").ariaPressed = false; }
+  const how = framing() ? "Now draw a frame on the picture." : kept;
+  if ($("cut-how").textContent !== how) $("cut-how").textContent = how;
   $("undo").setAttribute("aria-disabled", marks.length === 0);
   $("clear").setAttribute("aria-disabled", isEmpty());
   showPen();
@@ -285,12 +288,14 @@ function show(text, answer, example) {  // a text, or where there is none the an
     const [best, second] = Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]);
     tell(`${percent(best[1])}, then ${second[0]}: ${percent(second[1])}`, best[0]);
   }
+  $("inside-name").classList.toggle("example", Boolean(example));
   $("inside-name").textContent = example ? `Example: ${example.alt.toLowerCase()}` : "Look inside";
   lookInside(text && !example ? null : answer?.inside);
   bars(text ? Object.fromEntries((known?.labels ?? []).map(label => [label, null])) : answer.probabilities);
   if ($("photo").hidden) return;
   if (inside) paintMaps($("cut"), inside.pixels, 32, 1, 0, 255);
-  $("cut-how").textContent = answer?.doubtful ? "The program is not sure what is ink here. It kept this:" : "It kept this:";
+  kept = answer?.doubtful ? "The program is not sure what is ink here. It kept this:" : "It kept this:";
+  repaint();
 }
 
 // Look inside: a canvas a step, and the calculation of the place that was chosen
@@ -323,7 +328,7 @@ function lookInside(found) {
   if (found?.kernels_1) weights = {version: found.version, ...Object.fromEntries(["kernels_1", "kernels_2", "weights"].map(name => [name, numbers(found[name])]))};
   inside = found && {...found, ...weights, softmax: Float32Array.from(found.softmax)};
   if (inside) for (const name of ["pixels", "maps_1", "pooled_1", "maps_2", "pooled_2"]) inside[name] = numbers(inside[name]);
-  if (inside && cell && cell.map >= countOf(cell.step)) leave();
+  if (inside && cell && cell.map >= countOf(cell.step)) letGo();  // on a phone one still looks inside
   if (inside && against >= countOf(5)) against = null;
   paintSteps();
 }
@@ -365,6 +370,7 @@ function letGo() {
 
 function showAll(index) {  // on a phone: a step with all its maps
   letGo();
+  if (index > 1) asking = false;  // the picture, which is asked about, is not shown
   look(true);
   tab(index);
 }
@@ -372,6 +378,7 @@ function showAll(index) {  // on a phone: a step with all its maps
 function leave() {
   letGo();
   asking = false;
+  if (flips.size) { flips.clear(); ask(); }  // the answer is that to the drawing again
   look(false);
   paintSteps();
 }
@@ -421,10 +428,11 @@ function paintSteps() {
   $("draw").classList.toggle("asking", asking);  // these first, since they change sizes
   $("sheet").classList.toggle("kept", pinned);
   STEPS.slice(0, 5).forEach((step, index) => {
-    const box = step.canvas.parentNode, alone = isAlone(index), [wide, high] = [box.clientWidth, box.clientHeight];
+    const box = step.canvas.parentNode, alone = isAlone(index);
+    step.canvas.classList.toggle("alone", alone);  // before the box is measured: it is higher for one alone
+    const [wide, high] = [box.clientWidth, box.clientHeight];
     const [all, ...limits] = shownValues(index), area = step.size ** 2, count = alone ? 1 : countOf(index);
     step.first = alone ? cell.map : 0;  // the map at the left above
-    step.canvas.classList.toggle("alone", alone);
     if (wide < 10) return;
     let across = 1;  // as few maps side by side as the height allows
     while (across < count && Math.ceil(count / across) * wide / across > Math.max(high, wide / count)) across++;
@@ -559,12 +567,14 @@ function explain() {
   showTools(tools);
 }
 
-function showTools(tools) {  // the one that has the focus keeps it
-  const [now, then] = [[...$("tools").children], tools].map(all => all.map(each => each.textContent + each.getAttribute("aria-pressed")).join());
+function showTools(tools) {  // the one that has the focus keeps it, or the one in its place, or the first gets it
+  const before = [...$("tools").children], at = before.indexOf(document.activeElement);
+  const [now, then] = [before, tools].map(all => all.map(each => each.textContent + each.getAttribute("aria-pressed")).join());
   if (now === then) return;
-  const focused = [...$("tools").children].indexOf(document.activeElement);
   $("tools").replaceChildren(...tools);
-  $("tools").children[focused]?.focus();
+  if (at < 0) return;
+  const same = tools.find(each => each.textContent === before[at].textContent);
+  (same ?? tools[before.length === tools.length ? at : 0])?.focus();
 }
 
 function signed(number) { return `${number < 0 ? "−" : "+"}\u00a0${say(Math.abs(number))}`; }
@@ -762,22 +772,31 @@ on(square, "keydown", event => {
   event.preventDefault();
   if (arrow) {
     pen = pen.map((value, axis) => Math.min(SIDE, Math.max(0, value + STEP * arrow[axis])));
-    if (stroke) extend(pen);
+    if (framed) { framed[1] = pen; repaint(); } else if (stroke) extend(pen);
   } else if (!event.repeat) {
+    if (framed) return cutFrame();
+    if (framing()) { framed = [pen, pen]; return repaint(); }
     if (stroke) return end();
     begin(pen);
   }
   showPen();
 });
 on(document, "keydown", event => {
-  if (event.key === "Escape") leave();
+  if (event.key === "Escape") {
+    for (const open of document.querySelectorAll("details[open]")) open.open = false;
+    framed = null;
+    $("part").ariaPressed = false;
+    leave();
+    repaint();
+  }
   if (!(event.ctrlKey || event.metaKey) || event.shiftKey || event.key !== "z") return;
   event.preventDefault();
   undo();
 });
 on($("part"), "click", () => {
   $("part").ariaPressed = !framing();
-  $("cut-how").textContent = framing() ? "Now draw a frame on the picture." : "It kept this:";
+  framed = null;
+  repaint();
   square.scrollIntoView({block: "nearest"});
 });
 on($("all"), "click", () => { everyLabel = !everyLabel; ask(); });

@@ -376,7 +376,14 @@ def test_nothing_moves_when_a_model_with_a_long_name_arrives(page, monkeypatch, 
 # Look inside
 
 
-SIZES = [(1920, 1080, False), (1366, 650, False), (375, 667, True), (412, 915, True), (915, 412, True)]
+SIZES = [
+    (1920, 1080, False),
+    (1366, 650, False),
+    (1024, 768, True),
+    (375, 667, True),
+    (412, 915, True),
+    (915, 412, True),
+]
 
 
 @pytest.mark.parametrize(("width", "height", "touch"), SIZES)
@@ -486,6 +493,13 @@ def test_a_click_or_a_key_inverts_a_block_and_the_answer_follows(page, questions
     assert page.run("return [...flips]") == [25]
     wait(lambda: page.run("return $('tools').textContent.includes('Invert them back')"))
     assert "would change the answer" in page.element("cell").text
+    page.run("$('tools').children[1].focus()")
+    page.press(page.keys.ENTER)
+    wait(lambda: page.run("return document.activeElement.textContent") == "What would change the answer?")
+    page.run("turn(2, 18)")
+    wait(lambda: page.run("return inside.softmax[1]") != before)
+    page.press(page.keys.ESCAPE)  # the drawing's own answer again
+    wait(lambda: page.run("return inside.softmax[1]") == before)
 
 
 def test_the_kernel_slides_and_fills_the_map_and_stays_where_motion_is_reduced(page):
@@ -762,6 +776,14 @@ def test_a_frame_cuts_a_part_out_of_a_picture(page):
         assert page.element("cut-how").text == "It kept this:"
         page.element("undo").click()
         wait(lambda: "not sure" in page.element("cut-how").text)
+    page.element("part").click()
+    page.press(page.keys.ESCAPE)
+    assert "not sure" in page.element("cut-how").text
+    page.element("part").click()
+    assert page.element("cut-how").text == "Now draw a frame on the picture."
+    page.run("pen = [SIDE * 0.55, SIDE * 0.27]; square.focus()")  # by keyboard
+    page.press(page.keys.SPACE, page.keys.ARROW_RIGHT * 13 + page.keys.ARROW_DOWN * 15, page.keys.SPACE)
+    page.best("1")
 
 
 def test_a_sample_is_answered(page):
