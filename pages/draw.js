@@ -308,7 +308,7 @@ const STEPS = [  // `saw`: how many pixels of the picture a value depends on; `s
   {name: "pooled_1", title: "Max pooling 1", size: 14, saw: 6, stride: 2, what: "The best of each 2×2 places.",
     more: "So it does not matter much whether a stroke stands a pixel further to the left."},
   {name: "maps_2", title: "Convolution 2", size: 10, saw: 14, stride: 2, what: "Bright: a pattern of 14×14 pixels fits.",
-    more: "Each pattern has 5×5 numbers for every map before: where they are blue, bright is good here; where they are red, it is bad. All products are added up. ReLU makes negative sums 0."},
+    more: "Each pattern has 5×5 numbers for every map before: where they are blue, bright is good here; where they are red, it is bad. All products are added up. ReLU makes negative sums 0. Each map is shown from its own lowest value (black) to its own highest (white)."},
   {name: "pooled_2", title: "Max pooling 2", size: 5, saw: 16, stride: 4, what: "The best of each 2×2 places.",
     more: "These values, map after map, are all that the answer is made of."},
   {name: "softmax", title: "Answer", size: 1, saw: 32, stride: 0, what: "Values × weights, added up.",
@@ -318,7 +318,7 @@ const SHOWN = 6, FRAME = "#d33a00";  // groups of a calculation at first; a colo
 let inside = null;  // every step's numbers
 let cell = null;  // the place at hand: {step, map, row, column}
 let pinned = false;  // a place that was chosen stays until another one is, or Escape
-let blocks = null;  // for each block of 2x2 pixels: [label, its probability, that of the answer] if it were inverted
+let blocks = null;  // for each block of 2x2 pixels: [label, its probability, the answer's lead] if it were inverted
 let asking = false;  // whether the picture shows what each block would change
 let against = null;  // another output, beside the one that is chosen
 let numbersShown = false, everyGroup = false;  // how a calculation is shown
@@ -439,7 +439,8 @@ function paintSteps() {
     step.across = across;
     step.scale = paintMaps(step.canvas, all.subarray(step.first * area, (step.first + count) * area), step.size, across, ...limits);
   });
-  if (inside && asking && blocks) paintBlocks();
+  if (inside && asking && blocks && (!cell || cell.step === 0)) paintBlocks();
+  paintFlips();
   if (!visible()[0]?.picture) paintSquare();
   for (const button of $("bars").querySelectorAll("button")) {
     button.setAttribute("aria-pressed", pinned && cell?.step === 5 && inside?.labels[cell.map] === button.dataset.label);
@@ -593,9 +594,9 @@ function inWords(terms, value) {  // the sum, the largest terms first
   if (step === 1) return `the products add up to ${say(total)}; ${value ? "above 0, so it is kept" : "ReLU makes it 0"}`;
   if (step === 3) return `${named}${rest} make ${say(total)}; ${value ? "above 0, so it is kept" : "ReLU makes it 0"}`;
   const {sums, outputs, scaled, softmax, output_sum: sum} = inside, best = strongest();
-  const framed = `; framed: where most speaks for ${inside.labels[map]}, ${signed(best.sum)} in all maps`;
+  const framed = `; framed: of 25 places the one that adds most, ${signed(best.sum)} in all maps`;
   if (against !== null) {
-    return `what speaks for ${inside.labels[map]} (blue) and for ${inside.labels[against]} (red): ${named}${rest}${framed}; in all ${say(outputs[map])} against ${say(outputs[against])}`;
+    return `what counts more for ${inside.labels[map]} than for ${inside.labels[against]} (blue) or less (red): ${named}${rest}${framed}; in all ${say(outputs[map])} against ${say(outputs[against])}`;
   }
   const all = outputs.reduce((a, b) => a + b), bias = sums[map] - total;
   const minus = sums[map] < 0 ? `; its minus is dropped, so here red speaks for ${inside.labels[map]}` : "";
@@ -636,31 +637,36 @@ function slide() {  // one place further; for those who asked for reduced motion
 
 // What would change the answer: real inversions of blocks of 2x2 pixels
 
-const WEAK = 0.01;  // a change of the probability that is shown pale
-// `blocks.of` is the answer that they were compared with: where one was inverted, it is older than `inside` for a moment
-function changeOf(block) { return blocks.of.softmax[best()] - blocks[block][2]; }  // above 0: it speaks for the answer
-function best() { return blocks.of.softmax.indexOf(Math.max(...blocks.of.softmax)); }
+function ranking() {  // the outputs of the answer that the blocks were compared with, the largest first; it may be older than `inside`
+  return blocks.of.scaled.map((output, i) => ({output, label: blocks.of.labels[i]})).sort((a, b) => b.output - a.output);
+}
+function lead() { return ranking()[0].output - ranking()[1].output; }
+function changeOf(block) { return lead() - blocks[block][2]; }  // above 0: it speaks for the answer
 
-function paintBlocks() {  // blue over a block whose inversion would make the answer less probable, red: more probable
+function paintBlocks() {  // blue over a block whose inversion would make the answer's lead smaller, red: larger
   const {canvas, scale} = STEPS[0], context = canvas.getContext("2d"), side = 2 * scale;
-  const changes = blocks.map((_, block) => changeOf(block)), most = Math.max(WEAK, ...changes.map(Math.abs));
+  const changes = blocks.map((_, block) => changeOf(block)), most = Math.max(...changes.map(Math.abs)) || 1;
   changes.forEach((change, block) => {
     context.fillStyle = change > 0 ? `rgba(40, 70, 230, ${0.85 * change / most})` : `rgba(215, 25, 25, ${-0.85 * change / most})`;
     context.fillRect(block % 16 * side, Math.floor(block / 16) * side, side, side);
   });
   const largest = changes.map((change, block) => [Math.abs(change), block]).sort((a, b) => b[0] - a[0]).slice(0, 3);
   for (const [, block] of largest) frame(STEPS[0], 0, 2 * Math.floor(block / 16), 2 * (block % 16), 2);
+}
+
+function paintFlips() {  // a dot on each block that is inverted
+  const {canvas, scale} = STEPS[0], context = canvas.getContext("2d"), side = 2 * scale;
   context.fillStyle = FRAME;
   for (const block of flips) context.fillRect((block % 16 + 0.3) * side, (Math.floor(block / 16) + 0.3) * side, 0.4 * side, 0.4 * side);
 }
 
 function sayBlocks() {
-  const answer = blocks.of.labels[best()], turning = blocks.map(([label]) => label).filter(label => label !== answer);
+  const [{label: answer}, {label: next}] = ranking(), turning = blocks.map(([label]) => label).filter(label => label !== answer);
   const most = Math.max(...blocks.map((_, block) => Math.abs(changeOf(block)))), to = turning.length ? `, to ${[...new Set(turning)].join(", ")}` : "";
   $("cell").textContent = `${turning.length || "None"} of the 256 blocks of 2×2 pixels, inverted alone, would change the answer ${answer}${to}`
     + `${turning.length ? "" : ": click several, or draw on"}. Click a block to invert it: black becomes white, white becomes black. A dot: it is inverted. `
-    + `Blue: with the block inverted, ${answer} is less probable. Red: more probable. Framed: the three strongest${most < WEAK ? ", all of them weak" : ""}; `
-    + `the strongest changes the probability by ${percent(most)}.`;
+    + `The output of ${answer} leads that of ${next} by ${say(lead())}. Blue: with the block inverted, ${answer} leads by less. Red: by more. `
+    + `Framed: the three strongest; the strongest changes the lead by ${say(most)}.`;
 }
 
 // Choosing a place: with the pointer, with a finger, with the keyboard

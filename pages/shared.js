@@ -17,7 +17,9 @@ function say(number, digits = 4) {  // as a teacher writes it: whole numbers who
   return (rounded + 0).toLocaleString("en", {maximumFractionDigits: 12}).replace("-", "−");
 }
 
-function percent(share) { return share > 0 && share < 0.0005 ? "<0.1%" : `${(share * 100).toFixed(1)}%`; }
+function percent(share) {  // nothing that is only nearly 0 or 1 looks as if it were
+  return share > 0 && share < 0.0005 ? "<0.1%" : share < 1 && share >= 0.9995 ? ">99.9%" : `${(share * 100).toFixed(1)}%`;
+}
 
 function bar(label, share, colour = "var(--bar)") {  // a label, a bar as long as its share, and the share, if it is known
   const drawn = make("i");

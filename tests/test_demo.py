@@ -98,12 +98,14 @@ def test_what_each_block_would_change_is_what_inverting_it_changes(tmp_path, nam
     plain = ask(app, "/classify?blocks=1", ONE)[2]
     pixels = np.asarray(preprocessing.fit(picture(ONE), trim=True)).max(axis=2)
     assert len(plain["blocks"]) == 256
-    for block, (label, best, share) in enumerate(plain["blocks"]):
+    at = parts.labels.index(plain["label"])
+    for block, (label, best, lead) in enumerate(plain["blocks"]):
         changed, row, column = pixels.copy(), 2 * (block // 16), 2 * (block % 16)
         changed[row : row + 2, column : column + 2] = 255 - changed[row : row + 2, column : column + 2]
-        softmax = cnn.cnn(changed, parts)
-        assert (label, best) == (parts.labels[softmax.argmax()], softmax.max())
-        assert share == softmax[parts.labels.index(plain["label"])]
+        steps = cnn.forward(changed, parts)
+        assert (label, best) == (parts.labels[steps.softmax.argmax()], steps.softmax.max())
+        assert lead == steps.scaled[at] - max(output for i, output in enumerate(steps.scaled) if i != at)
+        assert (lead > 0) == (label == plain["label"])
     worst = min(range(256), key=lambda block: plain["blocks"][block][2])
     flipped, back = (ask(app, f"/classify?flip={blocks}", ONE)[2] for blocks in (worst, f"{worst},{worst}"))
     assert [flipped["label"], flipped["probabilities"][flipped["label"]]] == plain["blocks"][worst][:2]

@@ -461,13 +461,13 @@ def test_an_output_shows_what_spoke_for_it_and_against_another(page):
     assert said.startswith("Answer 0: + ") and page.bars()[0][2] in said
     places = (pooled * parts.weights[0, :-1]).reshape(48, 25).sum(axis=0)  # of all maps together
     assert page.run("const {row, column} = strongest(); return 5 * row + column") == places.argmax()
-    shown = float(re.search(r"where most speaks for 0, \+ ([\d.]+) in all maps", said)[1])
+    shown = float(re.search(r"the one that adds most, \+ ([\d.]+) in all maps", said)[1])
     assert shown == pytest.approx(places.max(), rel=1e-3)
     page.run("const s = $('tools').querySelector('select'); s.value = 6; s.dispatchEvent(new Event('change'))")
     signs = np.sign(page.inside("sums"))  # the minus of a sum is dropped
     expected = pooled * (signs[0] * parts.weights[0, :-1] - signs[6] * parts.weights[6, :-1])
     np.testing.assert_allclose(page.run("return [...shownValues(4)[0]]"), expected, rtol=1e-3, atol=1e-5)
-    assert "what speaks for 0 (blue) and for 6 (red)" in page.element("cell").text
+    assert "what counts more for 0 than for 6 (blue) or less (red)" in page.element("cell").text
 
 
 def test_a_click_or_a_key_inverts_a_block_and_the_answer_follows(page, questions):
@@ -479,9 +479,9 @@ def test_a_click_or_a_key_inverts_a_block_and_the_answer_follows(page, questions
     promised, before = page.run("return blocks[arguments[0]]", block)[2], page.run("return inside.softmax[1]")
     page.run("pick(0, (arguments[0] % 16 + 0.5) / 16, (Math.floor(arguments[0] / 16) + 0.5) / 16, true)", block)
     wait(lambda: page.run("return inside.softmax[1]") != before)
-    assert page.run("return inside.softmax[1]") == pytest.approx(promised, rel=1e-5)
+    assert page.run("return inside.scaled[1] - inside.scaled[0]") == pytest.approx(promised, rel=1e-5)
     texts = page.run("""const [now, before] = [inside, $('cell').textContent];
-        inside = {...now, softmax: now.softmax.map(share => 1 - share)};  // a new answer comes before its blocks
+        inside = {...now, scaled: now.scaled.map(output => 100 - output)};  // a new answer comes before its blocks
         paintSteps();
         inside = now;
         return [before, $('cell').textContent]""")
