@@ -155,8 +155,8 @@ def classify(data, path, query):
 def blocks_of(pixels, model):
     """Return for each block of 2x2 pixels what the answer would be if this block alone were inverted.
 
-    That is [label, its probability, by how much the scaled output of the present answer leads the largest other one],
-    from 256 real forward passes, row by row. A gradient would be faster, but says little about so large a change.
+    That is [label, by how much the scaled output of the present answer leads the largest other one], from 256 real
+    forward passes, row by row. A gradient would be faster, but says little about so large a change.
     """
     found, best = [], cnn.forward(pixels, model).softmax.argmax()
     for block in range(BLOCKS**2):
@@ -164,7 +164,7 @@ def blocks_of(pixels, model):
         steps = cnn.forward(pixels, model)
         invert(pixels, block)
         lead = steps.scaled[best] - max(np.delete(steps.scaled, best))
-        found.append([model.labels[steps.softmax.argmax()], float(steps.softmax.max()), float(lead)])
+        found.append([model.labels[steps.softmax.argmax()], float(lead)])
     return found
 
 

@@ -23,7 +23,7 @@ LAST_MAP = ((SIZE - KERNEL + 1) // 2 - KERNEL + 1) // 2  # 5 values, the side of
 OUTPUT_SUM = 100  # of a model that names none: the paper's text; its published weights fit 10 (docs/reproduction.md)
 LARGEST_SUM = 1_000_000
 LARGEST = 1e15  # a trained number never comes near it; below it, no sum in the network overflows
-KERNEL_LENGTH = 1.4  # if all layers are trained: at the start the root of a kernel's sum of squares; layer 1: / 255
+KERNEL_LENGTH = 1.4  # the root of a kernel's sum of squares when training of all layers begins; in layer 1 / 255
 START_SUM = 30  # when all layers are trained, an output's weights begin by adding up to half of this, on average
 
 # The paper's kernels, set by hand and never trained. One line is a kernel of 5x5, row by row.

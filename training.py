@@ -114,7 +114,7 @@ def load_pictures(dataset, labels, screen):
 
 ALPHA = 0.000000005  # the paper's learning rate
 KERNELS_ALPHA = 0.003  # the same when all layers are trained; the paper's is too small for that
-PIXEL_SCALE = 1 / 255**2  # for kernels 1: with pixels up to 255 they are 255 times smaller, their derivatives larger
+PIXEL_SCALE = 1 / 255**2  # kernels 1 take alpha times this: 255 times smaller, they have derivatives 255 times larger
 RANDOM_ALPHA = 0.007  # the same when the kernels begin at random (docs/beyond.md)
 MOST_KERNELS = 100  # in a layer; with 100 and 100 a generation takes about 15 ms
 
@@ -200,7 +200,7 @@ class Settings:
         return self.alpha * (1 - (generation - 1) / self.generations) if self.alpha_decay else self.alpha
 
     def kept(self):
-        """Return the options and the constants of the code, which a resumed training compares with its own."""
+        """Return the options, and the constants of the code, that a resumed training compares with its own."""
         rates = {"dropout_rates": [cnn.DROPOUT_1, cnn.DROPOUT_2]}
         return {**vars(self), **rates, "limits_of_jitter": list(JITTER), "bending": list(BEND)}
 
@@ -212,7 +212,7 @@ def plain(value):
     return list(value) if isinstance(value, tuple) else os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-train.__doc__ += "\n    The other options, with their defaults, or with what changes a default of True or False:"
+train.__doc__ += "\n    The other options, with their defaults; those that are True or False, with the other value:"
 for field in dataclasses.fields(Settings)[2:]:
     shown = not field.default if isinstance(field.default, bool) else field.default
     train.__doc__ += f"\n    {field.name}={shown!r}: {field.metadata['help']}"

@@ -141,8 +141,7 @@ function ask(wait = 0) {
 async function question() {
   due = false;
   busy = true;
-  const again = await answered();
-  busy = false;
+  const again = await answered().finally(() => { busy = false; });
   if (due || again) ask(again);
 }
 
@@ -318,7 +317,7 @@ const SHOWN = 6, FRAME = "#d33a00";  // groups of a calculation at first; a colo
 let inside = null;  // every step's numbers
 let cell = null;  // the place at hand: {step, map, row, column}
 let pinned = false;  // a place that was chosen stays until another one is, or Escape
-let blocks = null;  // for each block of 2x2 pixels: [label, its probability, the answer's lead] if it were inverted
+let blocks = null;  // for each block of 2x2 pixels: [label, the answer's lead] if it were inverted
 let asking = false;  // whether the picture shows what each block would change
 let against = null;  // another output, beside the one that is chosen
 let numbersShown = false, everyGroup = false;  // how a calculation is shown
@@ -640,17 +639,20 @@ function slide() {  // one place further; for those who asked for reduced motion
 function ranking() {  // the outputs of the answer that the blocks were compared with, the largest first; it may be older than `inside`
   return blocks.of.scaled.map((output, i) => ({output, label: blocks.of.labels[i]})).sort((a, b) => b.output - a.output);
 }
-function lead() { return ranking()[0].output - ranking()[1].output; }
-function changeOf(block) { return lead() - blocks[block][2]; }  // above 0: it speaks for the answer
+
+function changes() {  // by how much each block, if it were inverted, makes the answer's lead smaller
+  const [first, second] = ranking();
+  return blocks.map(([, lead]) => first.output - second.output - lead);
+}
 
 function paintBlocks() {  // blue over a block whose inversion would make the answer's lead smaller, red: larger
   const {canvas, scale} = STEPS[0], context = canvas.getContext("2d"), side = 2 * scale;
-  const changes = blocks.map((_, block) => changeOf(block)), most = Math.max(...changes.map(Math.abs)) || 1;
-  changes.forEach((change, block) => {
+  const found = changes(), most = Math.max(...found.map(Math.abs)) || 1;
+  found.forEach((change, block) => {
     context.fillStyle = change > 0 ? `rgba(40, 70, 230, ${0.85 * change / most})` : `rgba(215, 25, 25, ${-0.85 * change / most})`;
     context.fillRect(block % 16 * side, Math.floor(block / 16) * side, side, side);
   });
-  const largest = changes.map((change, block) => [Math.abs(change), block]).sort((a, b) => b[0] - a[0]).slice(0, 3);
+  const largest = found.map((change, block) => [Math.abs(change), block]).sort((a, b) => b[0] - a[0]).slice(0, 3);
   for (const [, block] of largest) frame(STEPS[0], 0, 2 * Math.floor(block / 16), 2 * (block % 16), 2);
 }
 
@@ -661,11 +663,11 @@ function paintFlips() {  // a dot on each block that is inverted
 }
 
 function sayBlocks() {
-  const [{label: answer}, {label: next}] = ranking(), turning = blocks.map(([label]) => label).filter(label => label !== answer);
-  const most = Math.max(...blocks.map((_, block) => Math.abs(changeOf(block)))), to = turning.length ? `, to ${[...new Set(turning)].join(", ")}` : "";
+  const [{label: answer, output}, next] = ranking(), turning = blocks.map(([label]) => label).filter(label => label !== answer);
+  const most = Math.max(...changes().map(Math.abs)), to = turning.length ? `, to ${[...new Set(turning)].join(", ")}` : "";
   $("cell").textContent = `${turning.length || "None"} of the 256 blocks of 2×2 pixels, inverted alone, would change the answer ${answer}${to}`
     + `${turning.length ? "" : ": click several, or draw on"}. Click a block to invert it: black becomes white, white becomes black. A dot: it is inverted. `
-    + `The output of ${answer} leads that of ${next} by ${say(lead())}. Blue: with the block inverted, ${answer} leads by less. Red: by more. `
+    + `The output of ${answer} leads that of ${next.label} by ${say(output - next.output)}. Blue: with the block inverted, ${answer} leads by less. Red: by more. `
     + `Framed: the three strongest; the strongest changes the lead by ${say(most)}.`;
 }
 

@@ -475,8 +475,8 @@ def test_a_click_or_a_key_inverts_a_block_and_the_answer_follows(page, questions
     wait(lambda: page.run("return blocks !== null"))
     page.element("tools").find_element("tag name", "button").click()
     assert "of 2×2 pixels, inverted alone, would change the answer" in page.element("cell").text
-    block = page.run("return blocks.map((_, i) => [Math.abs(changeOf(i)), i]).sort((a, b) => b[0] - a[0])[0][1]")
-    promised, before = page.run("return blocks[arguments[0]]", block)[2], page.run("return inside.softmax[1]")
+    block = page.run("return changes().map((change, i) => [Math.abs(change), i]).sort((a, b) => b[0] - a[0])[0][1]")
+    promised, before = page.run("return blocks[arguments[0]]", block)[1], page.run("return inside.softmax[1]")
     page.run("pick(0, (arguments[0] % 16 + 0.5) / 16, (Math.floor(arguments[0] / 16) + 0.5) / 16, true)", block)
     wait(lambda: page.run("return inside.softmax[1]") != before)
     assert page.run("return inside.scaled[1] - inside.scaled[0]") == pytest.approx(promised, rel=1e-5)
