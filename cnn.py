@@ -151,7 +151,7 @@ def convolve(maps, kernels):
     """Slide each kernel over the maps: stride 1, no padding, no bias. (m, h, w), (k, m * 25) -> (k, h - 4, w - 4).
 
     It works in single precision. The whole numbers of the paper's kernels are exact in it.
-    Oddity 2: the kernel is not turned by 180 degrees first, as in the convolution of mathematics.
+    Oddity 2: in mathematics, a convolution turns the kernel by 180 degrees first. The paper's does not.
 
     >>> values = np.pad([[40, 42, 46], [46, 50, 55], [52, 56, 58]], 1)  # the paper's example, with zeros around it
     >>> kernel = np.pad([[0, 1, 0], [0, 0, 0], [0, 0, 0]], 1)
